@@ -1,0 +1,1 @@
+"""PostgreSQL: pool, transactions, and a typed function for every query in sql/queries."""

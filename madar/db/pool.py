@@ -1,0 +1,96 @@
+"""The pool of connections, and what a lost one means to a reader and to a writer."""
+
+import logging
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import asynccontextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
+
+from madar.db.sql import Connection
+from madar.errors import Unavailable
+
+log = logging.getLogger(__name__)
+
+Pool = AsyncConnectionPool[Connection]
+Result = TypeVar("Result")
+
+# A transaction pooler ignores `options`; set the same limits on the role there.
+_LIMITS = {
+    "statement_timeout": "5s",
+    "lock_timeout": "2s",
+    "idle_in_transaction_session_timeout": "10s",
+}
+KEEPALIVE: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 15000,
+    "application_name": "madar",
+    "options": " ".join(f"-c {name}={value}" for name, value in _LIMITS.items()),
+}
+# The server cannot answer just now: it restarts, is full, or is not there.
+_AWAY = (errors.OperationalError, errors.InterfaceError, errors.ReadOnlySqlTransaction)
+
+
+@asynccontextmanager
+async def open_pool(url: str, *, max_size: int = 10) -> AsyncGenerator[Pool]:
+    """Autocommit connections; transactions are explicit. Opening does not wait for the server."""
+    pool: Pool = AsyncConnectionPool(
+        url,
+        open=False,
+        min_size=2,
+        max_size=max_size,
+        timeout=2,
+        max_waiting=400,
+        max_idle=120,
+        max_lifetime=1800,
+        reconnect_timeout=5,
+        kwargs=KEEPALIVE,
+        configure=_configure,
+    )
+    async with pool:
+        yield pool
+
+
+async def _configure(conn: Connection) -> None:
+    await conn.set_autocommit(True)
+
+
+@asynccontextmanager
+async def connection(pool: Pool) -> AsyncGenerator[Connection]:
+    """One connection; each statement commits by itself. Raises Unavailable when it is lost."""
+    conn: Connection | None = None
+    try:
+        async with pool.connection() as conn:
+            yield conn
+    except (PoolTimeout, TooManyRequests) as error:
+        raise Unavailable("database") from error
+    except _AWAY as error:
+        if conn is not None and conn.broken:
+            await pool.drain()  # the other connections died with this one
+        raise Unavailable("database") from error
+
+
+@asynccontextmanager
+async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
+    """All or nothing: raising rolls back, returning commits."""
+    async with connection(pool) as conn, conn.transaction():
+        yield conn
+
+
+async def read(pool: Pool, query: Callable[[Connection], Awaitable[Result]]) -> Result:
+    """Run a query that changes nothing; a connection lost under it is tried once more."""
+    try:
+        async with connection(pool) as conn:
+            return await query(conn)
+    except Unavailable as error:
+        if not isinstance(error.__cause__, psycopg.OperationalError):
+            raise
+        if isinstance(error.__cause__, PoolTimeout):
+            raise
+    async with connection(pool) as conn:
+        return await query(conn)

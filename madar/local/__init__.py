@@ -1,0 +1,1 @@
+"""What a bare machine needs to run the whole product: PostgreSQL, stand-ins, supervision."""

@@ -1,0 +1,192 @@
+"""Everything that can be set from outside, read once; nothing else reads the environment."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from starlette.datastructures import Secret
+
+ROOT = Path(__file__).resolve().parent.parent
+MIN_SECRET_BYTES = 32
+LOCAL_HOSTS = ("http://localhost", "http://127.0.0.1")
+
+
+def _split(value: object) -> object:
+    return tuple(filter(None, value.replace(",", " ").split())) if isinstance(value, str) else value
+
+
+def _secret(value: object) -> object:
+    return Secret(value.strip()) if isinstance(value, str) else value
+
+
+Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+SecretText = Annotated[Secret, BeforeValidator(_secret)]
+
+
+class SettingsFault(Exception):
+    """Madar cannot start: each line of the message names a setting and its cure."""
+
+
+class Settings(BaseSettings):
+    """Frozen once built. Names are the environment's, in lower case."""
+
+    model_config = SettingsConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
+
+    app_env: Literal["development", "production"] = Field(
+        default="development", validation_alias=AliasChoices("app_env", "node_env")
+    )
+    host: str = "127.0.0.1"
+    port: int = Field(default=8000, ge=1, le=65535)
+    app_url: str = "http://localhost:8000"
+    frontend_url: str = ""
+    cors_origins: Words = ("https://madar-ai.vercel.app", "https://madar.ai")
+
+    database_url: SecretText = Secret("")
+    database_direct_url: SecretText = Secret("")
+
+    google_client_id: str = ""
+    google_client_secret: SecretText = Secret("")
+    google_redirect_uri: str = ""
+    google_issuer: str = "https://accounts.google.com"
+    jwt_secret: SecretText = Secret("")
+
+    fal_api_key: SecretText = Field(
+        default=Secret(""), validation_alias=AliasChoices("fal_api_key", "fal_key")
+    )
+    fal_queue_url: str = "https://queue.fal.run"
+    fal_api_url: str = "https://api.fal.ai"
+    fal_jwks_url: str = "https://rest.fal.ai/.well-known/jwks.json"
+    fal_media_hosts: Words = ("fal.media", "v3.fal.media", "v3b.fal.media")
+    fal_account_id: str = ""
+    fal_webhook_secret: SecretText = Secret("")
+    translate_model: str = "google/gemini-2.5-flash"
+
+    storage_dir: Path = ROOT / ".madar" / "files"
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+
+    worker_concurrency: int = Field(default=4, ge=1, le=64)
+    poll_min_s: float = Field(default=10, gt=0)
+    lease_s: float = Field(default=30, gt=0)
+    submit_unknown_after_s: float = Field(default=600, gt=0)
+    attempt_deadline_s: float = Field(default=900, gt=0)
+    generation_deadline_s: float = Field(default=1800, gt=0)
+    reconcile_every_s: float = Field(default=15, gt=0)
+
+    simulator_speed: float = Field(default=1, ge=0)
+    simulator_faults: Words = ()
+
+    @property
+    def is_production(self) -> bool:
+        return self.app_env == "production"
+
+    @property
+    def direct_url(self) -> str:
+        """For LISTEN and the queue, which a transaction pooler would silence."""
+        return str(self.database_direct_url) or str(self.database_url)
+
+    @property
+    def home_url(self) -> str:
+        """Where a browser goes after sign-in."""
+        return self.frontend_url or self.app_url
+
+    @property
+    def allowed_origins(self) -> frozenset[str]:
+        """Origins whose pages may use the session cookie."""
+        own = {self.app_url, self.frontend_url, *self.cors_origins} - {""}
+        return frozenset(url.rstrip("/") for url in own)
+
+    @model_validator(mode="after")
+    def _refuse_weak(self) -> Self:
+        faults = list(_missing(self))
+        if self.is_production:
+            faults += _weak(self)
+        if faults:
+            raise ValueError("\n".join(faults))
+        return self
+
+
+def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read environment, then overrides.
+
+    Raises SettingsFault with every fault at once, never with a value.
+    """
+    given: dict[str, Any] = {**_from_files(), **(overrides or {})}
+    try:
+        return Settings(**given)
+    except ValidationError as error:
+        lines = [_describe(fault["loc"], fault["msg"]) for fault in error.errors()]
+        raise SettingsFault("Madar cannot start:\n" + "\n".join(lines)) from None
+
+
+def source_of(name: str) -> str:
+    """Where a setting comes from: the variable's name, or `default`."""
+    known = {"app_env": ("APP_ENV", "NODE_ENV"), "fal_api_key": ("FAL_API_KEY", "FAL_KEY")}
+    for variable in known.get(name, (name.upper(),)):
+        for spelling in (variable, f"{variable}_FILE"):
+            if os.environ.get(spelling):
+                return spelling
+    return "default"
+
+
+def child_environment() -> dict[str, str]:
+    """What programs started by `madar dev` inherit; settings reach them beside it."""
+    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+
+
+def _from_files() -> dict[str, str]:
+    """`NAME_FILE` holds the path of a file with the secret, as container platforms mount them."""
+    twins: dict[str, str] = {}
+    for name, field in Settings.model_fields.items():
+        path = os.environ.get(f"{name.upper()}_FILE")
+        if field.annotation is Secret and path:
+            twins[name] = Path(path).read_text(encoding="utf-8").strip()
+    return twins
+
+
+def _missing(settings: Settings) -> list[str]:
+    needed = {
+        "DATABASE_URL": str(settings.database_url),
+        "GOOGLE_CLIENT_ID": settings.google_client_id,
+        "GOOGLE_CLIENT_SECRET": str(settings.google_client_secret),
+        "GOOGLE_REDIRECT_URI": settings.google_redirect_uri,
+        "FAL_API_KEY": str(settings.fal_api_key),
+        "JWT_SECRET": str(settings.jwt_secret),
+        "FAL_WEBHOOK_SECRET": str(settings.fal_webhook_secret),
+    }
+    return [
+        f"{name} is missing; set it (on a laptop, make run sets everything)"
+        for name, value in needed.items()
+        if not value
+    ]
+
+
+def _weak(settings: Settings) -> list[str]:
+    faults: list[str] = []
+    for name in ("jwt_secret", "fal_webhook_secret"):
+        length = len(str(getattr(settings, name)).encode())
+        if length < MIN_SECRET_BYTES:
+            faults.append(
+                f"{name.upper()} is {length} bytes; {MIN_SECRET_BYTES} or more are needed: "
+                "openssl rand -base64 32"
+            )
+    urls = ("app_url", "google_issuer", "google_redirect_uri")
+    faults += [
+        f"{name.upper()} must start with https:// in production"
+        for name in (*urls, "fal_queue_url", "fal_api_url", "fal_jwks_url")
+        if not str(getattr(settings, name)).startswith("https://")
+    ]
+    if not settings.fal_account_id:
+        faults.append("FAL_ACCOUNT_ID is missing; webhooks are accepted for this account only")
+    if any(origin.startswith(LOCAL_HOSTS) for origin in settings.cors_origins):
+        faults.append("CORS_ORIGINS may not name localhost in production")
+    return faults
+
+
+def _describe(location: tuple[int | str, ...], message: str) -> str:
+    text = message.removeprefix("Value error, ")
+    if not location:
+        return "\n".join(f"  {line}" for line in text.splitlines())
+    return f"  {str(location[0]).upper()}: {text}"
