@@ -1,9 +1,12 @@
 """Everything that can be set from outside, read once; nothing else reads the environment."""
 
+import hashlib
+import hmac
 import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from uuid import UUID
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -97,6 +100,11 @@ class Settings(BaseSettings):
         """Origins whose pages may use the session cookie."""
         own = {self.app_url, self.frontend_url, *self.cors_origins} - {""}
         return frozenset(url.rstrip("/") for url in own)
+
+    def webhook_token(self, attempt_id: UUID) -> str:
+        """Only we can make it, so a webhook that carries it belongs to this attempt."""
+        secret = str(self.fal_webhook_secret).encode()
+        return hmac.new(secret, attempt_id.bytes, hashlib.sha256).hexdigest()
 
     @model_validator(mode="after")
     def _refuse_weak(self) -> Self:

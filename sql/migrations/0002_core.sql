@@ -198,12 +198,12 @@ CREATE UNIQUE INDEX attempts_one_live ON attempts (generation_id)
     WHERE state IN ('prepared', 'sent', 'unknown', 'accepted');
 
 CREATE TABLE idempotency_keys (
-    user_id       uuid        NOT NULL,
-    route         text        NOT NULL,
+    user_id       uuid         NOT NULL,
+    route         text         NOT NULL,
     key           varchar(255) NOT NULL,
-    body_hash     bytea       NOT NULL,
-    generation_id uuid        NOT NULL,
-    created_at    timestamptz NOT NULL DEFAULT now(),
+    body_hash     bytea        NOT NULL,
+    response      json         NOT NULL,
+    created_at    timestamptz  NOT NULL DEFAULT now(),
     CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, route, key),
     CONSTRAINT idempotency_keys_user_fkey
         FOREIGN KEY (user_id) REFERENCES users (id) ON DELETE CASCADE

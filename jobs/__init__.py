@@ -1,0 +1,1 @@
+"""Tasks the queue can run: they parse ids and call one action."""

@@ -1,0 +1,154 @@
+"""A prepared attempt goes to Fal: exactly one POST, recorded before it leaves."""
+
+import logging
+from typing import Any
+from urllib.parse import urlencode
+
+from madar.actions.work import Work
+from madar.clients.fal import (
+    FalUnreachable,
+    KeyRefused,
+    NotSent,
+    SubmissionRejected,
+    SubmissionUnclear,
+)
+from madar.db import attempts, uploads
+from madar.db.generations import Outcome
+from madar.domain import prompts
+from madar.domain.failures import ProviderFailure
+from madar.domain.generations import MAX_TRIES_PER_STEP
+from madar.domain.schedule import RETRY_BASE_S, RETRY_CAP_S, backoff_s
+
+log = logging.getLogger(__name__)
+
+KEY_REFUSED_PAUSE_S = 60
+SOURCE_LINK_LIFE_S = 60 * 60  # Fal may fetch it as late as a whole generation's deadline
+LOOK_UP_CAP_S = 30
+
+
+def pause_s(work: Work) -> float:
+    """Until Fal is asked again after no answer; shorter where the polling is shorter."""
+    pace = work.resources.settings.poll_min_s
+    base, cap = min(RETRY_BASE_S, pace), min(RETRY_CAP_S, 6 * pace)
+    return backoff_s(work.attempt.polls, base_s=base, cap_s=cap)
+
+
+async def submit(work: Work) -> Outcome | None:
+    """Send it once. What cannot be known afterwards is `unknown`, never sent again blindly."""
+    endpoint, arguments = await _request_of(work)
+    async with work.connection() as conn:
+        if not await attempts.mark_attempt_sent(
+            conn, work.claimed, work.attempt, endpoint=endpoint, arguments=arguments
+        ):
+            return None
+    try:
+        request_id = await work.resources.fal.submit(
+            endpoint=endpoint, arguments=arguments, webhook_url=_webhook_url(work)
+        )
+    except KeyRefused as refused:
+        log.error("fal.key_refused", extra={**work.facts, "why": str(refused)})  # noqa: TRY400
+        return await _put_back(work, KEY_REFUSED_PAUSE_S)
+    except NotSent as unsent:
+        log.warning("fal.not_sent", extra={**work.facts, "why": str(unsent)})
+        return await _put_back(work, unsent.retry_after_s or pause_s(work))
+    except SubmissionRejected as rejected:
+        return await settle_failure(work, rejected.failure)
+    except SubmissionUnclear as unclear:
+        log.warning("fal.submission_unclear", extra={**work.facts, "why": str(unclear)})
+        return await _look_up_later(work)
+    return await _accepted(work, request_id)
+
+
+async def resolve(work: Work) -> Outcome | None:
+    """A submission of unknown fate: find it in Fal's history, or wait until it is proved dead."""
+    attempt, settings = work.attempt, work.resources.settings
+    assert attempt.endpoint
+    assert attempt.arguments is not None
+    assert attempt.sent_at
+    is_late = (attempt.sent_age_s or 0) > settings.submit_unknown_after_s
+    try:
+        found = await work.resources.fal.list_submissions(
+            endpoint=attempt.endpoint, arguments=attempt.arguments, sent_at=attempt.sent_at
+        )
+    except FalUnreachable:
+        return await (work.fail("submit_unresolved") if is_late else _look_up_later(work))
+    async with work.connection() as conn:
+        bound = await attempts.list_bound_requests(conn, request_ids=found)
+    ours = [request_id for request_id in found if request_id not in bound]
+    if ours:
+        return await _accepted(work, ours[-1])
+    if is_late:
+        never_arrived = ProviderFailure(error_type="runner_connection_error", status_code=503)
+        return await settle_failure(work, never_arrived)
+    return await _look_up_later(work)
+
+
+async def settle_failure(work: Work, failure: ProviderFailure) -> Outcome | None:
+    """Fal ended the request without a result: another attempt, on without it, or the end."""
+    if work.claimed.step == "translate":
+        log.warning("translation.failed", extra={**work.facts, "error": failure.error_type})
+        return await work.go_on("draw", result=None)
+    if failure.may_pass and work.attempt.tries < MAX_TRIES_PER_STEP:
+        return await work.try_again(failure.error_type, next_s=pause_s(work))
+    return await work.fail(failure.code, failure.error_type)
+
+
+async def _request_of(work: Work) -> tuple[str, dict[str, Any]]:
+    claimed, style = work.claimed, work.claimed.style_params
+    if claimed.step == "translate":
+        model = work.resources.settings.translate_model
+        return prompts.TRANSLATOR, prompts.translate_arguments(claimed.prompt, model=model)
+    if claimed.step == "cutout":
+        async with work.connection() as conn:
+            drawn = await attempts.get_drawn_result(conn, generation_id=claimed.id)
+        url = prompts.picture_url(drawn)
+        assert url
+        return style["cutout"]["endpoint"], prompts.cutout_arguments(style, image_url=url)
+    arguments = prompts.draw_arguments(
+        style,
+        prompt=claimed.prompt_english or claimed.prompt,
+        colors=claimed.custom_colors,
+        aspect_ratio=claimed.aspect_ratio,
+        seed=claimed.seed,
+        source_url=await _source_url(work),
+    )
+    has_source = claimed.source_upload_id is not None
+    return prompts.draw_endpoint(style, has_source=has_source), arguments
+
+
+async def _source_url(work: Work) -> str | None:
+    claimed = work.claimed
+    if claimed.source_upload_id is None:
+        return None
+    async with work.connection() as conn:
+        source = await uploads.get_upload(
+            conn, owner_id=claimed.user_id, id=claimed.source_upload_id
+        )
+    assert source, "the foreign key keeps it"
+    return work.resources.storage.sign(source.object_key, life_s=SOURCE_LINK_LIFE_S)
+
+
+def _webhook_url(work: Work) -> str:
+    settings, attempt_id = work.resources.settings, work.attempt.id
+    query = urlencode({"a": str(attempt_id), "t": settings.webhook_token(attempt_id)})
+    return f"{settings.app_url.rstrip('/')}/api/webhooks/fal?{query}"
+
+
+async def _accepted(work: Work, request_id: str) -> Outcome | None:
+    next_s = work.resources.settings.poll_min_s
+    async with work.connection() as conn:
+        return await attempts.mark_attempt_accepted(
+            conn, work.claimed, work.attempt, request_id=request_id, next_s=next_s
+        )
+
+
+async def _put_back(work: Work, next_s: float) -> Outcome | None:
+    async with work.connection() as conn:
+        return await attempts.put_attempt_back(conn, work.claimed, work.attempt, next_s=next_s)
+
+
+async def _look_up_later(work: Work) -> Outcome | None:
+    age_s = work.attempt.sent_age_s or 0
+    next_s = min(max(work.resources.settings.poll_min_s, age_s / 4), LOOK_UP_CAP_S)
+    async with work.connection() as conn:
+        return await attempts.mark_attempt_unknown(conn, work.claimed, work.attempt, next_s=next_s)

@@ -1,0 +1,53 @@
+"""/api/health and the front door."""
+
+from html import escape
+
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, Response
+
+import madar
+from madar import i18n
+from madar.api.request import State, language_of, resources_of, viewer_of
+from madar.db import system
+from madar.db.pool import connection
+from madar.errors import Unauthenticated, Unavailable
+
+NO_STORE = {"Cache-Control": "no-store"}
+PAGE = """<!doctype html>
+<html lang="{language}" dir="{direction}"><meta charset="utf-8"><title>{title}</title>
+<meta name="viewport" content="width=device-width"><h1>{title}</h1><p>{who}</p><p>{next}</p></html>
+"""
+
+
+async def get_health(request: Request[State]) -> Response:
+    """200 while this process serves and reaches its database, 503 otherwise."""
+    checks = {"database": "ok"}
+    try:
+        async with connection(resources_of(request).pool) as conn:
+            await system.ping(conn)
+    except Unavailable:
+        checks["database"] = "unavailable"
+    is_well = set(checks.values()) == {"ok"}
+    headers = NO_STORE if is_well else {**NO_STORE, "Retry-After": "2"}
+    body = {"status": "ok" if is_well else "degraded", "version": madar.__version__}
+    return JSONResponse({**body, "checks": checks}, 200 if is_well else 503, headers=headers)
+
+
+async def get_home(request: Request[State]) -> Response:
+    """Where a browser lands after sign-in while no page of the product is configured."""
+    try:
+        viewer = await viewer_of(request)
+        language = i18n.known(viewer.language)
+        who = i18n.text("home.signed_in", language, name=escape(viewer.display_name))
+    except Unauthenticated:
+        language = language_of(request)
+        who = i18n.text("home.signed_out", language)
+    page = PAGE.format(
+        language=language,
+        direction="rtl" if language == "ar" else "ltr",
+        title=i18n.text("home.title", language),
+        who=who,
+        next=i18n.text("home.next", language),
+    )
+    policy = {"Content-Security-Policy": "default-src 'none'", "Vary": "Accept-Language, Cookie"}
+    return HTMLResponse(page, headers={**NO_STORE, **policy})

@@ -1,0 +1,1 @@
+"""What we do not own: Fal, Google, the object storage."""

@@ -1,0 +1,309 @@
+"""Fal: submit once, ask, fetch, cancel, and look an unclear submission up.
+
+`fal-client` does the talking. Two of its habits are switched off here, in one place: it repeats
+a POST up to ten times, and it follows the addresses in Fal's answers. Facts about both:
+fal-client 1.0.3, client.py, `_async_maybe_retry_request` and `AsyncRequestHandle`.
+"""
+
+import asyncio
+import logging
+import ssl
+from collections.abc import AsyncGenerator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from http import HTTPStatus
+from typing import Any
+
+import fal_client
+import fal_client.client
+import httpx
+from asyncstdlib import cached_property
+
+from madar.domain.answers import dig, text_at
+from madar.domain.failures import ProviderFailure, failure_of
+from madar.settings import Settings
+
+log = logging.getLogger(__name__)
+
+START_TIMEOUT_S = 300  # how long a request may wait in Fal's queue; then it ends by itself
+SUBMIT_TIMEOUT_S = 15
+ASK_TIMEOUT_S = 10
+MAX_RESULT_BYTES = 25 * 2**20
+DOWNLOAD_TIMEOUT_S = 60
+HISTORY_PAGES = 10
+LOOK_BACK = timedelta(seconds=10)  # clocks differ a little
+
+fal_client.client.MAX_ATTEMPTS = 1
+
+
+class NotSent(Exception):
+    """Nothing left this machine, or Fal said to come again: it may be sent again later."""
+
+    def __init__(self, reason: str, *, retry_after_s: float | None = None) -> None:
+        super().__init__(reason)
+        self.retry_after_s = retry_after_s
+
+
+class KeyRefused(NotSent):
+    """Our key or balance is refused (401, 403): everybody waits, the operator is called."""
+
+
+class SubmissionUnclear(Exception):
+    """Fal may have it or not; look it up, never repeat it."""
+
+
+class SubmissionRejected(Exception):
+    """Fal refused this request for good."""
+
+    def __init__(self, failure: ProviderFailure) -> None:
+        super().__init__(failure.error_type)
+        self.failure = failure
+
+
+class FalUnreachable(Exception):
+    """A question got no usable answer; ask again later."""
+
+
+class RequestGone(Exception):
+    """Fal does not know this request (any more)."""
+
+
+class ResultRefused(Exception):
+    """The result file is not where it may be, or too large."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Waiting:
+    """In Fal's queue; `position` is the number of requests ahead."""
+
+    position: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Running:
+    log_lines: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ended:
+    """Finished, well or badly: only the result tells."""
+
+
+class _Transport(httpx.AsyncHTTPTransport):
+    """Sends what fal-client addresses to Fal's queue to the configured host instead."""
+
+    def __init__(self, queue_url: str) -> None:
+        super().__init__()
+        self._queue = httpx.URL(queue_url)
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        target = self._queue
+        request.url = request.url.copy_with(
+            scheme=target.scheme, host=target.host, port=target.port
+        )
+        request.headers["host"] = request.url.netloc.decode()
+        return await super().handle_async_request(request)
+
+
+class _Client(fal_client.AsyncClient):
+    http: httpx.AsyncClient
+
+    @cached_property(asyncio.Lock)
+    async def _client(self) -> httpx.AsyncClient:  # pyright: ignore[reportIncompatibleVariableOverride]
+        return self.http
+
+
+class Fal:
+    """One per process and event loop."""
+
+    def __init__(
+        self, settings: Settings, queue: httpx.AsyncClient, web: httpx.AsyncClient
+    ) -> None:
+        self._settings = settings
+        self._key = str(settings.fal_api_key)
+        self._client = _Client(key=self._key, default_timeout=SUBMIT_TIMEOUT_S)
+        self._client.http = queue
+        self._web = web
+
+    async def submit(self, *, endpoint: str, arguments: Mapping[str, Any], webhook_url: str) -> str:
+        """Exactly one POST; answers Fal's request id.
+
+        Raises NotSent, KeyRefused, SubmissionRejected or SubmissionUnclear.
+        """
+        try:
+            async with asyncio.timeout(SUBMIT_TIMEOUT_S):
+                handle = await self._client.submit(
+                    endpoint,
+                    dict(arguments),
+                    webhook_url=webhook_url,
+                    start_timeout=START_TIMEOUT_S,
+                )
+        except fal_client.client.FalClientHTTPError as error:
+            raise _refusal(error) from error
+        except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
+            raise NotSent(type(error).__name__) from error
+        except ssl.SSLError as error:
+            raise NotSent("tls") from error
+        except (httpx.HTTPError, TimeoutError, KeyError, ValueError) as error:
+            raise SubmissionUnclear(type(error).__name__) from error
+        if not handle.request_id:
+            raise SubmissionUnclear("no request id")
+        return str(handle.request_id)
+
+    async def ask(self, *, endpoint: str, request_id: str) -> Waiting | Running | Ended:
+        """Raises FalUnreachable or RequestGone."""
+        handle = await self._client.get_handle(endpoint, request_id)
+        async with _answers():
+            status = await handle.status(with_logs=True)
+        if isinstance(status, fal_client.Queued):
+            return Waiting(position=status.position)
+        if isinstance(status, fal_client.InProgress):
+            lines = [text_at(line, "message") or "" for line in status.logs or []]
+            return Running(log_lines=tuple(lines))
+        return Ended()
+
+    async def fetch_result(self, *, endpoint: str, request_id: str) -> dict[str, Any]:
+        """What the model answered; to be called when the request has ended.
+
+        Raises FalUnreachable, RequestGone, or SubmissionRejected with the model's refusal.
+        """
+        handle = await self._client.get_handle(endpoint, request_id)
+        try:
+            async with _answers():
+                return await handle.get()
+        except fal_client.client.FalClientHTTPError as error:
+            raise SubmissionRejected(_failure(error)) from error
+
+    async def cancel(self, *, endpoint: str, request_id: str) -> None:
+        """Best effort: too late, or unknown, is fine."""
+        try:
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                await self._client.cancel(endpoint, request_id)
+        except (fal_client.client.FalClientError, httpx.HTTPError, TimeoutError) as error:
+            log.info("fal.cancel_failed", extra={"fal_request_id": request_id, "why": str(error)})
+
+    async def list_submissions(
+        self, *, endpoint: str, arguments: dict[str, Any], sent_at: datetime
+    ) -> list[str]:
+        """Ids of the requests in Fal's history that carry exactly these arguments.
+
+        The seed and the prompt are among them. Raises FalUnreachable.
+        """
+        query: dict[str, str | int] = {
+            "endpoint_id": endpoint,
+            "start": (sent_at - LOOK_BACK).isoformat(),
+            "expand": "payloads",
+            "limit": 100,
+        }
+        found: list[str] = []
+        for _ in range(HISTORY_PAGES):
+            page = await self._history(query)
+            items: list[object] = dig(page, "items") or []
+            found += [
+                request_id
+                for item in items
+                if (request_id := text_at(item, "request_id"))
+                and dig(item, "json_input") == arguments
+            ]
+            cursor = text_at(page, "next_cursor")
+            if found or not cursor:
+                break
+            query["cursor"] = cursor
+        return found
+
+    async def download(self, url: str) -> bytes:
+        """A result file, from Fal's media hosts only. Raises ResultRefused or FalUnreachable."""
+        self._check_media(url)
+        try:
+            async with (
+                asyncio.timeout(DOWNLOAD_TIMEOUT_S),
+                self._web.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
+            ):
+                if response.status_code in (404, 410):
+                    raise ResultRefused("gone")
+                if response.status_code != HTTPStatus.OK:
+                    raise FalUnreachable(f"media answered {response.status_code}")
+                return await _read_limited(response)
+        except (httpx.HTTPError, TimeoutError) as error:
+            raise FalUnreachable(type(error).__name__) from error
+
+    async def _history(self, query: Mapping[str, str | int]) -> Any:
+        url = f"{self._settings.fal_api_url}/v1/models/requests/by-endpoint"
+        headers = {"Authorization": f"Key {self._key}"}
+        try:
+            response = await self._web.get(
+                url, params=dict(query), headers=headers, timeout=ASK_TIMEOUT_S
+            )
+            response.raise_for_status()
+            return response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise FalUnreachable(type(error).__name__) from error
+
+    def _check_media(self, url: str) -> None:
+        target = httpx.URL(url)
+        schemes = {"https"} if self._settings.is_production else {"https", "http"}
+        if target.scheme not in schemes or target.userinfo:
+            raise ResultRefused("address")
+        if target.host not in self._settings.fal_media_hosts:
+            raise ResultRefused("host")
+
+
+@asynccontextmanager
+async def open_fal(settings: Settings) -> AsyncGenerator[Fal]:
+    timeout = httpx.Timeout(SUBMIT_TIMEOUT_S, connect=3)
+    transport = _Transport(settings.fal_queue_url)
+    headers = {"Authorization": f"Key {settings.fal_api_key}"}
+    async with (
+        httpx.AsyncClient(transport=transport, headers=headers, timeout=timeout) as queue,
+        httpx.AsyncClient(timeout=timeout) as web,
+    ):
+        yield Fal(settings, queue, web)
+
+
+@asynccontextmanager
+async def _answers() -> AsyncGenerator[None]:
+    """Sort what can go wrong with a question; a model's own refusal (4xx) passes through."""
+    try:
+        async with asyncio.timeout(ASK_TIMEOUT_S):
+            yield
+    except fal_client.client.FalClientHTTPError as error:
+        if error.status_code in (404, 410):
+            raise RequestGone from error
+        if error.status_code in (401, 403, 408, 425, 429):
+            raise FalUnreachable(f"answered {error.status_code}") from error
+        if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not _failure(error).is_named:
+            raise FalUnreachable(f"answered {error.status_code}") from error
+        raise
+    except (httpx.HTTPError, TimeoutError, KeyError, ValueError) as error:
+        raise FalUnreachable(type(error).__name__) from error
+
+
+def _refusal(error: fal_client.client.FalClientHTTPError) -> Exception:
+    """What a refused submission means (reliability table B0.4)."""
+    status = error.status_code
+    if status in (401, 403):
+        return KeyRefused(f"answered {status}")
+    if status == HTTPStatus.TOO_MANY_REQUESTS:
+        wait = error.response_headers.get("retry-after", "")
+        return NotSent("answered 429", retry_after_s=float(wait) if wait.isdigit() else None)
+    if status in (400, 404, 422):
+        return SubmissionRejected(_failure(error))
+    return SubmissionUnclear(f"answered {status}")
+
+
+def _failure(error: fal_client.client.FalClientHTTPError) -> ProviderFailure:
+    try:
+        body: object = error.response.json()
+    except ValueError:
+        body = None
+    return failure_of(error.status_code, body, error.error_type)
+
+
+async def _read_limited(response: httpx.Response) -> bytes:
+    picture = bytearray()
+    async for chunk in response.aiter_raw():
+        picture += chunk
+        if len(picture) > MAX_RESULT_BYTES:
+            raise ResultRefused("size")
+    return bytes(picture)

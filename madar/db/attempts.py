@@ -1,0 +1,164 @@
+"""Attempts: each paid submission to Fal, from prepared to resolved."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from madar.db.generations import Claimed, Outcome
+from madar.db.sql import Connection, Queries
+from madar.domain.generations import AttemptState, Step
+
+_sql = Queries("attempts")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attempt:
+    """The newest attempt of a generation; ages in seconds, by the database's clock."""
+
+    id: UUID
+    n: int
+    step: Step
+    state: AttemptState
+    seed: int
+    endpoint: str | None
+    arguments: dict[str, Any] | None
+    request_id: str | None
+    polls: int
+    result: dict[str, Any] | None
+    sent_at: datetime | None
+    is_announced: bool
+    sent_age_s: float | None
+    accepted_age_s: float | None
+    tries: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Bound:
+    request_id: str
+
+
+async def get_attempt_to_advance(conn: Connection, *, generation_id: UUID) -> Attempt:
+    return await _sql.one(conn, "get_attempt_to_advance", Attempt, generation_id=generation_id)
+
+
+async def get_drawn_result(conn: Connection, *, generation_id: UUID) -> dict[str, Any]:
+    return await _sql.value(conn, "get_drawn_result", generation_id=generation_id)
+
+
+async def mark_attempt_sent(
+    conn: Connection,
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    endpoint: str,
+    arguments: dict[str, Any],
+) -> bool:
+    """False: somebody else has the lease, or sent it."""
+    changed = await _sql.exec(
+        conn,
+        "mark_attempt_sent",
+        **_names(claimed, attempt),
+        endpoint=endpoint,
+        arguments=Jsonb(arguments),
+    )
+    return changed == 1
+
+
+async def mark_attempt_accepted(
+    conn: Connection, claimed: Claimed, attempt: Attempt, *, request_id: str, next_s: float
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "mark_attempt_accepted",
+        Outcome,
+        **_names(claimed, attempt),
+        request_id=request_id,
+        next_s=next_s,
+    )
+
+
+async def put_attempt_back(
+    conn: Connection, claimed: Claimed, attempt: Attempt, *, next_s: float
+) -> Outcome | None:
+    names = _names(claimed, attempt)
+    return await _sql.maybe(conn, "put_attempt_back", Outcome, **names, next_s=next_s)
+
+
+async def mark_attempt_unknown(
+    conn: Connection, claimed: Claimed, attempt: Attempt, *, next_s: float
+) -> Outcome | None:
+    names = _names(claimed, attempt)
+    return await _sql.maybe(conn, "mark_attempt_unknown", Outcome, **names, next_s=next_s)
+
+
+async def count_poll(conn: Connection, attempt: Attempt) -> None:
+    await _sql.exec(conn, "count_poll", id=attempt.id)
+
+
+async def finish_step(
+    conn: Connection,
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    result: dict[str, Any] | None,
+    next_step: Step,
+    progress: int,
+    prompt_english: str | None = None,
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "finish_step",
+        Outcome,
+        **_names(claimed, attempt),
+        result=None if result is None else Jsonb(result),
+        next_step=next_step,
+        progress=progress,
+        prompt_english=prompt_english,
+    )
+
+
+async def retry_step(
+    conn: Connection, claimed: Claimed, attempt: Attempt, *, error_type: str, next_s: float
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "retry_step",
+        Outcome,
+        **_names(claimed, attempt),
+        error_type=error_type,
+        next_s=next_s,
+    )
+
+
+async def repeat_cutout(conn: Connection, claimed: Claimed) -> Outcome | None:
+    given = {"generation_id": claimed.id, "epoch": claimed.lease_epoch}
+    return await _sql.maybe(conn, "repeat_cutout", Outcome, **given)
+
+
+async def insert_attempt(
+    conn: Connection,
+    *,
+    id: UUID,
+    generation_id: UUID,
+    step: Step,
+) -> None:
+    """Only in the transaction that resolved the attempt before; a second live one is refused."""
+    await _sql.exec(conn, "insert_attempt", id=id, generation_id=generation_id, step=step)
+
+
+async def announce_result(conn: Connection, *, attempt_id: UUID, request_id: str) -> UUID | None:
+    """The generation that was woken; None when there was nothing to wake."""
+    return await _sql.value(conn, "announce_result", attempt_id=attempt_id, request_id=request_id)
+
+
+async def list_bound_requests(conn: Connection, *, request_ids: Sequence[str]) -> set[str]:
+    rows = await _sql.many(conn, "list_bound_requests", _Bound, request_ids=list(request_ids))
+    return {row.request_id for row in rows}
+
+
+def _names(claimed: Claimed, attempt: Attempt) -> dict[str, Any]:
+    return {"id": attempt.id, "generation_id": claimed.id, "epoch": claimed.lease_epoch}

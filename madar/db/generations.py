@@ -1,0 +1,273 @@
+"""Generations: what the wire reads, and what a worker may change under its lease."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from psycopg.types.json import Jsonb
+
+from madar.db.sql import Connection, Queries
+from madar.domain.generations import InputType, PublicStatus, State, Step
+
+_sql = Queries("generations")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claimed:
+    """A generation under our lease; `lease_epoch` must go with every write."""
+
+    id: UUID
+    lease_epoch: int
+    user_id: UUID
+    state: State
+    step: Step
+    prompt: str
+    prompt_english: str | None
+    seed: int
+    aspect_ratio: str
+    source_upload_id: UUID | None
+    custom_colors: list[str]
+    style: str
+    fal_progress: int
+    fal_status: str
+    queue_position: int | None
+    is_overdue: bool
+    claimed_at: datetime
+    style_params: dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What a write left behind: the version to ring for, and whether more is due at once."""
+
+    version: int
+    is_due: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Download:
+    master_key: str
+    prompt: str
+    style: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Announcement:
+    """The document as JSON text, straight from the server."""
+
+    id: UUID
+    version: int
+    state: State
+    document: str
+
+    @property
+    def status(self) -> PublicStatus:
+        return "processing" if self.state == "finalizing" else self.state
+
+
+@dataclass(frozen=True, kw_only=True)
+class IdempotentResponse:
+    body_hash: bytes
+    response: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Due:
+    id: UUID
+
+
+async def insert_generation(
+    conn: Connection,
+    *,
+    id: UUID,
+    owner_id: UUID,
+    prompt: str | None,
+    style: str,
+    aspect_ratio: str,
+    input_type: InputType,
+    source_upload_id: UUID | None,
+    custom_colors: Sequence[str],
+    seed: int,
+    first_step: Step,
+    attempt_id: UUID,
+    deadline_s: float,
+    language: str,
+    idempotency_key: str | None,
+    body_hash: bytes,
+) -> bytes | None:
+    """The answer for the wire as JSON; None when the style or the idempotency key refuses."""
+    return await _sql.json(
+        conn,
+        "insert_generation",
+        id=id,
+        owner_id=owner_id,
+        prompt=prompt,
+        style=style,
+        aspect_ratio=aspect_ratio,
+        input_type=input_type,
+        source_upload_id=source_upload_id,
+        custom_colors=Jsonb(list(custom_colors)),
+        seed=seed,
+        first_step=first_step,
+        attempt_id=attempt_id,
+        deadline_s=deadline_s,
+        language=language,
+        idempotency_key=idempotency_key,
+        body_hash=body_hash,
+    )
+
+
+async def get_idempotent_response(
+    conn: Connection, *, owner_id: UUID, key: str
+) -> IdempotentResponse | None:
+    return await _sql.maybe(
+        conn, "get_idempotent_response", IdempotentResponse, owner_id=owner_id, key=key
+    )
+
+
+async def get_generation_document(
+    conn: Connection,
+    *,
+    owner_id: UUID,
+    id: UUID,
+) -> bytes | None:
+    """The generation as JSON, with storage keys and codes still in it; None: not there."""
+    return await _sql.json(conn, "get_generation_document", owner_id=owner_id, id=id)
+
+
+async def list_generation_documents(
+    conn: Connection, *, owner_id: UUID, page: int, page_size: int
+) -> bytes:
+    body = await _sql.json(
+        conn, "list_generation_documents", owner_id=owner_id, page=page, page_size=page_size
+    )
+    assert body is not None
+    return body
+
+
+async def get_download(
+    conn: Connection,
+    *,
+    owner_id: UUID,
+    id: UUID,
+) -> Download | None:
+    return await _sql.maybe(conn, "get_download", Download, owner_id=owner_id, id=id)
+
+
+async def list_documents_to_announce(
+    conn: Connection, *, ids: Sequence[UUID]
+) -> list[Announcement]:
+    return await _sql.many(conn, "list_documents_to_announce", Announcement, ids=list(ids))
+
+
+async def claim_generation_to_advance(
+    conn: Connection,
+    *,
+    id: UUID,
+    owner: str,
+    lease_s: float,
+) -> Claimed | None:
+    return await _sql.maybe(
+        conn, "claim_generation_to_advance", Claimed, id=id, owner=owner, lease_s=lease_s
+    )
+
+
+async def extend_leases(conn: Connection, *, held: Mapping[UUID, int], lease_s: float) -> None:
+    """`held` gives the epoch of each; one that was lost stays lost."""
+    await _sql.exec(
+        conn, "extend_leases", ids=list(held), epochs=list(held.values()), lease_s=lease_s
+    )
+
+
+async def release_leases(conn: Connection, *, owner: str) -> None:
+    await _sql.exec(conn, "release_leases", owner=owner)
+
+
+async def list_due_generations(conn: Connection, *, n: int) -> list[UUID]:
+    return [row.id for row in await _sql.many(conn, "list_due_generations", _Due, n=n)]
+
+
+async def get_seconds_until_due(conn: Connection) -> float | None:
+    return await _sql.value(conn, "get_seconds_until_due")
+
+
+async def postpone_generation(
+    conn: Connection, claimed: Claimed, *, next_s: float
+) -> Outcome | None:
+    """None, here and below: the lease is lost or the generation deleted; stop quietly."""
+    return await _sql.maybe(
+        conn,
+        "postpone_generation",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        claimed_at=claimed.claimed_at,
+        next_s=next_s,
+    )
+
+
+async def mark_generation_progress(
+    conn: Connection,
+    claimed: Claimed,
+    *,
+    next_s: float,
+    state: State,
+    progress: int,
+    queue_position: int | None,
+    fal_status: str,
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "mark_generation_progress",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        claimed_at=claimed.claimed_at,
+        next_s=next_s,
+        state=state,
+        progress=progress,
+        queue_position=queue_position,
+        fal_status=fal_status,
+    )
+
+
+async def complete_generation(
+    conn: Connection,
+    claimed: Claimed,
+    *,
+    master_key: str,
+    result_image_key: str,
+    thumbnail_key: str,
+    file_size_bytes: int,
+    image_dimensions: dict[str, int],
+    transparency: dict[str, float],
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "complete_generation",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        master_key=master_key,
+        result_image_key=result_image_key,
+        thumbnail_key=thumbnail_key,
+        file_size_bytes=file_size_bytes,
+        image_dimensions=Jsonb(image_dimensions),
+        transparency=Jsonb(transparency),
+    )
+
+
+async def fail_generation(
+    conn: Connection, claimed: Claimed, *, error_code: str, fal_error: str | None
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "fail_generation",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        error_code=error_code,
+        fal_error=fal_error,
+    )

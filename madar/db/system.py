@@ -1,0 +1,28 @@
+"""The bells and the pulse: statements that belong to no table."""
+
+from uuid import UUID
+
+from madar.db.sql import Connection, Queries
+
+_sql = Queries("system")
+
+GENERATIONS_CHANNEL = "madar_generations"
+
+
+async def ring_generation(
+    conn: Connection,
+    *,
+    id: UUID,
+    version: int,
+) -> None:
+    """Tell every web process that this generation changed: its id and version, nothing else."""
+    await _sql.exec(conn, "ring_generation", payload=f"{id} {version}")
+
+
+async def ring_queue(conn: Connection) -> None:
+    """Wake the workers; what they then find in the queue was committed before."""
+    await _sql.exec(conn, "ring_queue", payload='{"type": "job_inserted", "job_id": 0}')
+
+
+async def ping(conn: Connection) -> None:
+    await _sql.value(conn, "ping")

@@ -1,0 +1,1 @@
+"""Rules and shapes: pure, no I/O, no framework."""

@@ -1,0 +1,1 @@
+"""Live updates: hear the bell, read what changed, tell who wants to know."""

@@ -1,0 +1,90 @@
+"""The one LISTEN connection of a process, and the loops that feed the hub.
+
+NOTIFY has no replay and a bell may be lost, so what is joined is read again after every
+reconnect and every few seconds; the bell only makes it quick.
+"""
+
+import asyncio
+import logging
+import random
+from collections.abc import Awaitable, Callable
+from uuid import UUID
+
+import psycopg
+from psycopg import AsyncConnection
+
+from madar.db import generations, sessions
+from madar.db.pool import KEEPALIVE, Pool, read
+from madar.db.system import GENERATIONS_CHANNEL
+from madar.errors import Unavailable
+from madar.realtime.hub import Hub
+
+log = logging.getLogger(__name__)
+
+REREAD_S = 5
+PULSE_S = 10  # silence after which the connection must prove that it lives
+RECONNECT_MAX_S = 5
+
+
+class Listener:
+    """Run `run` in a task group; `heard` is set once the first LISTEN stands."""
+
+    def __init__(self, direct_url: str, pool: Pool, hub: Hub) -> None:
+        self._url = direct_url
+        self._pool = pool
+        self._hub = hub
+        self.heard = asyncio.Event()
+
+    async def run(self) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(_for_ever(self._listen))
+            tasks.create_task(_for_ever(self._deliver))
+            tasks.create_task(_for_ever(self._reread))
+
+    async def _listen(self) -> None:
+        conn = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
+        async with conn:
+            await conn.execute(f"LISTEN {GENERATIONS_CHANNEL}".encode())
+            self._hub.ring_all()
+            self.heard.set()
+            while True:
+                async for notice in conn.notifies(timeout=PULSE_S):
+                    self._hub.ring(_ids(notice.payload))
+                async with asyncio.timeout(PULSE_S):
+                    await conn.execute("SELECT 1")
+
+    async def _deliver(self) -> None:
+        await self._hub.deliver(
+            lambda ids: read(
+                self._pool, lambda conn: generations.list_documents_to_announce(conn, ids=ids)
+            )
+        )
+
+    async def _reread(self) -> None:
+        await asyncio.sleep(REREAD_S)
+        self._hub.ring_all()
+        if ids := self._hub.session_ids:
+            ended = await read(self._pool, lambda conn: sessions.list_ended_sessions(conn, ids=ids))
+            self._hub.end_sessions(ended)
+
+
+def _ids(payload: str) -> list[UUID]:
+    try:
+        return [UUID(payload.split(maxsplit=1)[0])]
+    except (ValueError, IndexError):
+        log.warning("bell.unreadable")
+        return []
+
+
+async def _for_ever(turn: Callable[[], Awaitable[None]]) -> None:
+    """Turn after turn; a database that is away costs a pause, growing to a few seconds."""
+    failures = 0
+    while True:
+        try:
+            await turn()
+            failures = 0
+        except (psycopg.Error, Unavailable, TimeoutError, OSError) as error:
+            failures += 1
+            pause = min(RECONNECT_MAX_S, 0.1 * 2**failures)
+            log.warning("realtime.interrupted", extra={"why": type(error).__name__})
+            await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311

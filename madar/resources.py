@@ -1,0 +1,49 @@
+"""What a process holds open: pool, Fal, storage, imaging; the same for web and worker."""
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import httpx
+
+from madar.clients.fal import Fal, open_fal
+from madar.clients.fal_webhooks import WebhookVerifier
+from madar.clients.google import Google, open_google
+from madar.clients.storage import Storage
+from madar.db.pool import Pool, open_pool
+from madar.imaging.guard import Imaging, open_imaging
+from madar.settings import Settings
+
+
+@dataclass(frozen=True, kw_only=True)
+class Resources:
+    settings: Settings
+    pool: Pool
+    fal: Fal
+    webhooks: WebhookVerifier
+    google: Google
+    storage: Storage
+    imaging: Imaging
+
+
+@asynccontextmanager
+async def open_resources(
+    settings: Settings, *, url: str = "", pool_size: int = 10
+) -> AsyncGenerator[Resources]:
+    """Opens without waiting for anybody: what is away at start may come later."""
+    async with (
+        open_pool(url or str(settings.database_url), max_size=pool_size) as pool,
+        open_fal(settings) as fal,
+        open_google(settings) as google,
+        open_imaging() as imaging,
+        httpx.AsyncClient(timeout=5) as http,
+    ):
+        yield Resources(
+            settings=settings,
+            pool=pool,
+            fal=fal,
+            webhooks=WebhookVerifier(settings, http),
+            google=google,
+            storage=Storage(settings),
+            imaging=imaging,
+        )

@@ -1,0 +1,264 @@
+-- name: get_attempt_to_advance(generation_id) maybe
+-- For a worker: the newest attempt, with its ages by the database's clock.
+SELECT a.id, a.n, a.step, a.state, a.seed, a.endpoint, a.arguments, a.request_id, a.polls,
+       a.result, a.sent_at, a.announced_at IS NOT NULL AS is_announced,
+       extract(epoch FROM now() - a.sent_at)::float8 AS sent_age_s,
+       extract(epoch FROM now() - a.accepted_at)::float8 AS accepted_age_s,
+       (SELECT count(*)
+          FROM attempts same
+         WHERE same.generation_id = a.generation_id
+           AND same.step = a.step)::int AS tries
+  FROM attempts a
+ WHERE a.generation_id = $1
+ ORDER BY a.n DESC
+ LIMIT 1;
+
+-- name: get_drawn_result(generation_id) value
+-- For a worker: what the drawing step answered, to cut out from it again.
+SELECT result
+  FROM attempts
+ WHERE generation_id = $1
+   AND step = 'draw'
+   AND state = 'succeeded'
+ ORDER BY n DESC
+ LIMIT 1;
+
+-- name: mark_attempt_sent(id, generation_id, epoch, endpoint, arguments) exec
+-- For a worker, committed before the request leaves. No row: somebody else sends it, or sent it.
+UPDATE attempts a
+   SET state = 'sent',
+       sent_at = now(),
+       endpoint = $4,
+       arguments = $5
+  FROM generations g
+ WHERE a.id = $1
+   AND a.generation_id = $2
+   AND a.state = 'prepared'
+   AND g.id = a.generation_id
+   AND g.lease_epoch = $3
+   AND g.next_action_at IS NOT NULL
+   AND g.deleted_at IS NULL;
+
+-- name: mark_attempt_accepted(id, generation_id, epoch, request_id, next_s) maybe
+-- For a worker. That Fal has it is a fact, whoever holds the lease now; only the schedule of
+-- the generation belongs to the lease. Each statement here locks the generation first, so that
+-- no two of them wait for each other.
+WITH locked AS (
+    SELECT id
+      FROM generations
+     WHERE id = $2
+       FOR UPDATE
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'accepted',
+           request_id = $4,
+           polls = 0,
+           accepted_at = coalesce(accepted_at, now())
+      FROM locked
+     WHERE a.id = $1
+       AND a.generation_id = locked.id
+       AND (a.state IN ('sent', 'unknown') OR (a.state = 'accepted' AND a.request_id = $4))
+    RETURNING a.generation_id, a.announced_at
+)
+UPDATE generations g
+   SET fal_job_id = $4,
+       fal_status = 'IN_QUEUE',
+       lease_until = NULL,
+       next_action_at = CASE WHEN attempt.announced_at IS NOT NULL THEN now()
+                             ELSE now() + make_interval(secs => $5) END,
+       version = version + 1,
+       updated_at = now()
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+   AND g.lease_epoch = $3
+   AND g.next_action_at IS NOT NULL
+   AND g.deleted_at IS NULL
+RETURNING g.version, g.next_action_at <= now() AS is_due;
+
+-- name: put_attempt_back(id, generation_id, epoch, next_s) maybe
+-- For a worker that knows the request never left: it may be sent again later. The count of tries
+-- sets the pace.
+WITH generation AS (
+    UPDATE generations
+       SET lease_until = NULL,
+           next_action_at = now() + make_interval(secs => $4)
+     WHERE id = $2
+       AND lease_epoch = $3
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+    RETURNING id, version
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'prepared',
+           sent_at = NULL,
+           polls = polls + 1
+      FROM generation
+     WHERE a.id = $1
+       AND a.generation_id = generation.id
+       AND a.state = 'sent'
+)
+SELECT version, false AS is_due
+  FROM generation;
+
+-- name: mark_attempt_unknown(id, generation_id, epoch, next_s) maybe
+-- For a worker: the request may or may not have arrived; it is looked up, never repeated. When a
+-- webhook has bound it meanwhile, it is due at once.
+WITH locked AS (
+    SELECT id
+      FROM generations
+     WHERE id = $2
+       AND lease_epoch = $3
+       FOR UPDATE
+), attempt AS (
+    UPDATE attempts a
+       SET state = CASE a.state WHEN 'sent' THEN 'unknown' ELSE a.state END
+      FROM locked
+     WHERE a.id = $1
+       AND a.generation_id = locked.id
+    RETURNING a.generation_id, a.state
+)
+UPDATE generations g
+   SET lease_until = NULL,
+       next_action_at = CASE attempt.state WHEN 'accepted' THEN now()
+                             ELSE now() + make_interval(secs => $4) END
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+   AND g.lease_epoch = $3
+   AND g.next_action_at IS NOT NULL
+   AND g.deleted_at IS NULL
+RETURNING g.version, g.next_action_at <= now() AS is_due;
+
+-- name: count_poll(id) exec
+-- For a worker: the number of polls sets the pace of the next.
+UPDATE attempts
+   SET polls = polls + 1
+ WHERE id = $1;
+
+-- name: finish_step(id, generation_id, epoch, result, next_step, progress, prompt_english) maybe
+-- For a worker: the attempt is resolved, with a result or (a translation) without; go on to the
+-- next step. Storage may be away for long, so finalizing has a day.
+WITH generation AS (
+    UPDATE generations
+       SET state = CASE $5 WHEN 'finalize' THEN 'finalizing' ELSE 'processing' END,
+           step = $5,
+           started_at = coalesce(started_at, now()),
+           fal_progress = greatest(fal_progress, $6),
+           queue_position = NULL,
+           prompt_english = coalesce($7::text, prompt_english),
+           deadline_at = CASE $5 WHEN 'finalize' THEN now() + interval '24 hours'
+                                 ELSE deadline_at END,
+           lease_until = NULL,
+           next_action_at = now(),
+           version = version + 1,
+           updated_at = now()
+     WHERE id = $2
+       AND lease_epoch = $3
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+    RETURNING id, version
+), attempt AS (
+    UPDATE attempts a
+       SET state = CASE WHEN $4::jsonb IS NULL THEN 'failed' ELSE 'succeeded' END,
+           result = $4,
+           resolved_at = now()
+      FROM generation
+     WHERE a.id = $1
+       AND a.generation_id = generation.id
+)
+SELECT version, true AS is_due
+  FROM generation;
+
+-- name: retry_step(id, generation_id, epoch, error_type, next_s) maybe
+-- For a worker: the attempt is proved dead; the same step gets another one.
+WITH generation AS (
+    UPDATE generations
+       SET lease_until = NULL,
+           next_action_at = now() + make_interval(secs => $5),
+           fal_error = $4,
+           version = version + 1,
+           updated_at = now()
+     WHERE id = $2
+       AND lease_epoch = $3
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+    RETURNING id, version
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'failed',
+           error_type = $4,
+           resolved_at = now()
+      FROM generation
+     WHERE a.id = $1
+       AND a.generation_id = generation.id
+       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
+)
+SELECT version, false AS is_due
+  FROM generation;
+
+-- name: repeat_cutout(generation_id, epoch) maybe
+-- For a worker whose picture turned out not to be transparent: one step back.
+UPDATE generations
+   SET state = 'processing',
+       step = 'cutout',
+       lease_until = NULL,
+       next_action_at = now(),
+       version = version + 1,
+       updated_at = now()
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND step = 'finalize'
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+RETURNING version, true AS is_due;
+
+-- name: insert_attempt(id, generation_id, step) exec
+-- For a worker, in the transaction that resolved the attempt before it.
+INSERT INTO attempts (id, generation_id, n, step, seed)
+SELECT $1, g.id, 1 + (SELECT max(n) FROM attempts a WHERE a.generation_id = g.id), $3, g.seed
+  FROM generations g
+ WHERE g.id = $2;
+
+-- name: announce_result(attempt_id, request_id) value
+-- For a verified webhook, which may come before the submission's own answer: bind the request to
+-- its attempt, and wake a worker. Late, repeated and useless deliveries change nothing.
+WITH locked AS (
+    SELECT g.id
+      FROM generations g
+      JOIN attempts a ON a.generation_id = g.id
+     WHERE a.id = $1
+       AND g.next_action_at IS NOT NULL
+       AND g.deleted_at IS NULL
+       FOR UPDATE OF g
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'accepted',
+           request_id = $2,
+           accepted_at = coalesce(accepted_at, now()),
+           announced_at = now()
+      FROM locked
+     WHERE a.id = $1
+       AND a.generation_id = locked.id
+       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
+       AND (a.request_id IS NULL OR a.request_id = $2)
+    RETURNING a.generation_id
+), generation AS (
+    UPDATE generations g
+       SET next_action_at = now()
+      FROM attempt
+     WHERE g.id = attempt.generation_id
+    RETURNING g.id
+), job AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args, queueing_lock)
+    SELECT 'generations', 'generations.advance',
+           jsonb_build_object('generation_id', id), id::text
+      FROM generation
+        ON CONFLICT (queueing_lock) WHERE status = 'todo' DO NOTHING
+)
+SELECT id
+  FROM generation;
+
+-- name: list_bound_requests(request_ids) many
+-- For a worker that looks an unclear submission up: which of these requests have an attempt.
+SELECT request_id
+  FROM attempts
+ WHERE request_id = ANY ($1::text[]);

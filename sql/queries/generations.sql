@@ -1,0 +1,243 @@
+-- name: insert_generation(id, owner_id, prompt, style, aspect_ratio, input_type, source_upload_id, custom_colors, seed, first_step, attempt_id, deadline_s, language, idempotency_key, body_hash) json
+-- Generation, idempotency record, first attempt and wake-up, all or nothing, and the answer for
+-- the wire. No row: the style is not offered, or the idempotency key was used before.
+-- Without a prompt the style's own is taken, in the person's language.
+WITH style AS (
+    SELECT id, typical_seconds,
+           CASE $13::text WHEN 'ar' THEN default_prompt_ar ELSE default_prompt END AS prompt,
+           default_prompt AS prompt_english
+      FROM generation_styles
+     WHERE id = $4
+       AND is_active
+), answer AS (
+    SELECT json_strip_nulls(json_build_object(
+               'id', $1::uuid,
+               'status', 'queued',
+               'progress', 0,
+               'estimatedTimeSeconds', ceil(typical_seconds),
+               'jobId', $11::uuid)) AS body
+      FROM style
+), first_use AS (
+    INSERT INTO idempotency_keys (user_id, route, key, body_hash, response)
+    SELECT $2, 'generations', $14::text, $15, body
+      FROM answer
+     WHERE $14 IS NOT NULL
+        ON CONFLICT DO NOTHING
+    RETURNING key
+), generation AS (
+    INSERT INTO generations (id, user_id, prompt, prompt_english, style, aspect_ratio,
+                             input_type, source_upload_id, custom_colors, seed, step, deadline_at)
+    SELECT $1, $2, coalesce($3::text, style.prompt),
+           CASE WHEN $3 IS NULL THEN style.prompt_english END, style.id, $5,
+           $6, $7::uuid, $8::jsonb, $9, $10, now() + make_interval(secs => $12)
+      FROM style
+     WHERE $14 IS NULL
+        OR EXISTS (SELECT FROM first_use)
+    RETURNING id, step, seed
+), attempt AS (
+    INSERT INTO attempts (id, generation_id, n, step, seed)
+    SELECT $11, id, 1, step, seed
+      FROM generation
+), job AS (
+    INSERT INTO procrastinate_jobs (queue_name, task_name, args, queueing_lock)
+    SELECT 'generations', 'generations.advance',
+           jsonb_build_object('generation_id', id), id::text
+      FROM generation
+)
+SELECT answer.body
+  FROM generation, answer;
+
+-- name: get_generation_document(owner_id, id) json
+SELECT document
+  FROM generation_documents
+ WHERE user_id = $1
+   AND id = $2;
+
+-- name: list_generation_documents(owner_id, page, page_size) json
+-- A page, newest first, with the totals of the whole gallery.
+SELECT json_build_object(
+           'generations', coalesce(json_agg(document ORDER BY created_at DESC, id DESC), '[]'),
+           'pagination', json_build_object(
+               'page', $2::int,
+               'limit', $3::int,
+               'total', total.n,
+               'totalPages', ceil(total.n::numeric / $3)::int))
+  FROM (SELECT count(*) AS n
+          FROM generations
+         WHERE user_id = $1
+           AND deleted_at IS NULL) total
+  LEFT JOIN (SELECT document, created_at, id
+               FROM generation_documents
+              WHERE user_id = $1
+              ORDER BY created_at DESC, id DESC
+              LIMIT $3
+             OFFSET ($2::bigint - 1) * $3) page ON true
+ GROUP BY total.n;
+
+-- name: get_download(owner_id, id) maybe
+-- The master of a completed picture and the words for its file name.
+SELECT master_key, prompt, style
+  FROM generations
+ WHERE user_id = $1
+   AND id = $2
+   AND state = 'completed'
+   AND deleted_at IS NULL;
+
+-- name: list_documents_to_announce(ids) many
+-- For the hub, which checked the owner when the socket joined.
+SELECT id, version, state, document::text AS document
+  FROM generation_documents
+ WHERE id = ANY ($1::uuid[]);
+
+-- name: claim_generation_to_advance(id, owner, lease_s) maybe
+-- For a worker: the lease of one due generation, or no row when nothing is due or it is taken.
+-- The epoch grows with each claim; every later write names it, so a worker that lost its lease
+-- changes nothing.
+UPDATE generations g
+   SET lease_owner = $2,
+       lease_epoch = lease_epoch + 1,
+       lease_until = now() + make_interval(secs => $3)
+  FROM generation_styles s
+ WHERE g.id = $1
+   AND s.id = g.style
+   AND g.deleted_at IS NULL
+   AND g.next_action_at <= now()
+   AND (g.lease_until IS NULL OR g.lease_until <= now())
+RETURNING g.id, g.lease_epoch, g.user_id, g.state, g.step, g.prompt, g.prompt_english, g.seed,
+          g.aspect_ratio, g.source_upload_id, g.custom_colors, g.style,
+          g.fal_progress, g.fal_status, g.queue_position, g.deadline_at <= now() AS is_overdue, now() AS claimed_at,
+          s.fal_model_params AS style_params;
+
+-- name: extend_leases(ids, epochs, lease_s) exec
+-- For the worker that holds them, while it works.
+UPDATE generations g
+   SET lease_until = now() + make_interval(secs => $3)
+  FROM unnest($1::uuid[], $2::bigint[]) AS held (id, epoch)
+ WHERE g.id = held.id
+   AND g.lease_epoch = held.epoch
+   AND g.lease_until IS NOT NULL
+   AND g.next_action_at IS NOT NULL
+   AND g.deleted_at IS NULL;
+
+-- name: release_leases(owner) exec
+-- For a worker that stops: what it held is due for others at once.
+UPDATE generations
+   SET lease_until = NULL
+ WHERE lease_owner = $1
+   AND lease_until IS NOT NULL;
+
+-- name: list_due_generations(n) many
+-- For the reconciler: what is due and in nobody's hands, the longest due first.
+SELECT id
+  FROM generations
+ WHERE next_action_at <= now()
+   AND (lease_until IS NULL OR lease_until <= now())
+   AND deleted_at IS NULL
+ ORDER BY next_action_at
+ LIMIT $1;
+
+-- name: get_seconds_until_due() value
+-- For the reconciler: how long until the next generation is due; null when none waits.
+SELECT extract(epoch FROM min(greatest(next_action_at, lease_until)) - now())::float8
+  FROM generations
+ WHERE next_action_at IS NOT NULL
+   AND deleted_at IS NULL;
+
+-- name: postpone_generation(id, epoch, claimed_at, next_s) maybe
+-- For a worker: nothing to tell yet; give the lease back and come again later. A webhook that
+-- arrived since the claim is due at once.
+UPDATE generations g
+   SET lease_until = NULL,
+       next_action_at = CASE
+           WHEN EXISTS (SELECT FROM attempts a
+                         WHERE a.generation_id = g.id
+                           AND a.announced_at >= $3) THEN now()
+           ELSE now() + make_interval(secs => $4) END
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+RETURNING version, next_action_at <= now() AS is_due;
+
+-- name: mark_generation_progress(id, epoch, claimed_at, next_s, state, progress, queue_position, fal_status) maybe
+-- For a worker: what Fal says of a running request. Progress never falls.
+UPDATE generations g
+   SET lease_until = NULL,
+       next_action_at = CASE
+           WHEN EXISTS (SELECT FROM attempts a
+                         WHERE a.generation_id = g.id
+                           AND a.announced_at >= $3) THEN now()
+           ELSE now() + make_interval(secs => $4) END,
+       state = CASE WHEN state = 'queued' THEN $5 ELSE state END,
+       started_at = CASE WHEN $5 = 'processing' THEN coalesce(started_at, now())
+                         ELSE started_at END,
+       fal_progress = greatest(fal_progress, $6),
+       queue_position = $7,
+       fal_status = $8,
+       version = version + 1,
+       updated_at = now()
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+RETURNING version, next_action_at <= now() AS is_due;
+
+-- name: complete_generation(id, epoch, master_key, result_image_key, thumbnail_key, file_size_bytes, image_dimensions, transparency) maybe
+-- For the worker that stored all three files.
+UPDATE generations
+   SET state = 'completed',
+       fal_progress = 100,
+       lease_until = NULL,
+       next_action_at = NULL,
+       queue_position = NULL,
+       master_key = $3,
+       result_image_key = $4,
+       thumbnail_key = $5,
+       file_size_bytes = $6,
+       image_dimensions = $7,
+       transparency = $8,
+       completed_at = now(),
+       generation_time_seconds = round(extract(epoch FROM now() - coalesce(started_at, created_at))),
+       version = version + 1,
+       updated_at = now()
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+RETURNING version, false AS is_due;
+
+-- name: fail_generation(id, epoch, error_code, fal_error) maybe
+-- For a worker. The live attempt, if there is one, ends with its generation.
+WITH generation AS (
+    UPDATE generations
+       SET state = 'failed',
+           error_code = $3,
+           fal_error = $4,
+           lease_until = NULL,
+           next_action_at = NULL,
+           queue_position = NULL,
+           version = version + 1,
+           updated_at = now()
+     WHERE id = $1
+       AND lease_epoch = $2
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+    RETURNING id, version
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'failed',
+           error_type = $4,
+           resolved_at = now()
+      FROM generation
+     WHERE a.generation_id = generation.id
+       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
+)
+SELECT version, false AS is_due
+  FROM generation;
+
+-- name: get_idempotent_response(owner_id, key) maybe
+SELECT body_hash, response::text AS response
+  FROM idempotency_keys
+ WHERE user_id = $1
+   AND route = 'generations'
+   AND key = $2;

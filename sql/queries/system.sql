@@ -1,0 +1,10 @@
+-- name: ring_generation(payload) exec
+-- The bell, rung after the commit it tells of.
+SELECT pg_notify('madar_generations', $1);
+
+-- name: ring_queue(payload) exec
+-- Wakes the workers: the queue's own trigger is off, it would NOTIFY inside the transaction.
+SELECT pg_notify('procrastinate_queue_v1#generations', $1);
+
+-- name: ping() value
+SELECT 1;

@@ -1,0 +1,1 @@
+"""Tests mirror the tree; through the edge first, on a real PostgreSQL."""

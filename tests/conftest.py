@@ -1,0 +1,111 @@
+"""A migrated template once, a copy of it for each test; a real web process on a real port."""
+
+import contextlib
+import itertools
+import shutil
+import socket
+import tempfile
+from collections.abc import Callable, Generator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import psycopg.sql
+import pytest
+
+from madar.db import migrate
+from madar.local import postgres
+from tests.product import AMAL, BADR, Person, Product, running_web, settings_for
+from tests.simulator.harness import Fal, serving
+
+_QUICK = {
+    "fsync": "off",
+    "synchronous_commit": "off",
+    "full_page_writes": "off",
+    "autovacuum": "off",
+}
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Generator[postgres.Server]:
+    memory = Path("/dev/shm")
+    parent = memory if memory.is_dir() else None
+    folder = Path(tempfile.mkdtemp(prefix="madar-test-", dir=parent))
+    server = postgres.start(folder / "pg", settings=_QUICK)
+    try:
+        migrate.up(server.create_database("template_madar"))
+        yield server
+    finally:
+        server.stop()
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def dsn(postgres_server: postgres.Server) -> Generator[str]:
+    """A migrated database of this test's own."""
+    name = f"test_{next(_numbers)}"
+    yield postgres_server.create_database(name, template="template_madar")
+    with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as conn:
+        statement = psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)")
+        conn.execute(statement.format(psycopg.sql.Identifier(name)))
+
+
+@pytest.fixture
+def conn(dsn: str) -> Generator[psycopg.Connection[Any]]:
+    with psycopg.connect(dsn, autocommit=True) as conn:
+        yield conn
+
+
+@pytest.fixture(scope="session")
+def shared_fal(tmp_path_factory: pytest.TempPathFactory) -> Generator[Fal]:
+    """One simulator that waits for nothing, for all tests that do not need their own."""
+    with serving(tmp_path_factory.mktemp("simulator"), concurrency=4) as fal:
+        yield fal
+
+
+@pytest.fixture
+def fal(shared_fal: Fal) -> Generator[Fal]:
+    yield shared_fal
+    shared_fal.turn()
+
+
+Start = Callable[..., Product]
+
+
+@pytest.fixture
+def start(dsn: str, fal: Fal, tmp_path: Path) -> Generator[Start]:
+    """Start a web process with other settings than usual."""
+    with contextlib.ExitStack() as stack:
+
+        def start(**overrides: Any) -> Product:
+            listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
+            port = listener.getsockname()[1]
+            usual = {"dsn": dsn, "fal": fal, "storage": str(tmp_path / "files")}
+            settings = settings_for(**{**usual, "port": port, **overrides})
+            stack.enter_context(running_web(settings, listener))
+            product = Product(settings=settings, fal=usual["fal"])
+            return stack.enter_context(_closing(product))
+
+        yield start
+
+
+@contextlib.contextmanager
+def _closing(product: Product) -> Generator[Product]:
+    with product.open:
+        yield product
+
+
+@pytest.fixture
+def product(start: Start) -> Product:
+    return start()
+
+
+@pytest.fixture
+def amal(product: Product) -> Person:
+    return product.sign_in(AMAL)
+
+
+@pytest.fixture
+def badr(product: Product) -> Person:
+    return product.sign_in(BADR)

@@ -1,0 +1,188 @@
+"""The running product: web and worker on real ports in threads, and the people who use it."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+from collections.abc import Callable, Generator
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs, urlsplit
+
+import httpx
+import psycopg
+import uvicorn
+from psycopg.rows import dict_row
+from websockets.sync.client import ClientConnection, connect
+
+from jobs.__main__ import work
+from madar.app import create_app
+from madar.settings import Settings, load_settings
+from tests.simulator.harness import REDIRECT_URI, Fal, eventually
+
+Json = dict[str, Any]
+
+AMAL, BADR = "amal@madar.test", "badr@madar.test"
+ROCKET: Json = {"style": "voxel-3d", "inputType": "text", "textPrompt": "a red rocket", "seed": 7}
+
+
+class Person:
+    """Somebody signed in; speaks with the bearer token unless told otherwise."""
+
+    def __init__(self, url: str, token: str, cookie: str) -> None:
+        self.token = token
+        self.cookie = cookie
+        self.http = httpx.Client(
+            base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=15, trust_env=False
+        )
+
+    def get(self, path: str, **given: Any) -> httpx.Response:
+        return self.http.get(path, **given)
+
+    def post(self, path: str, **given: Any) -> httpx.Response:
+        return self.http.post(path, **given)
+
+    def create(self, **wishes: Any) -> Json:
+        answer = self.post("/api/generations", json={**ROCKET, **wishes})
+        assert answer.status_code == 201, answer.text
+        return answer.json()
+
+    def status(self, generation_id: str) -> Json:
+        answer = self.get(f"/api/generations/{generation_id}")
+        assert answer.status_code == 200, answer.text
+        return answer.json()
+
+    def finished(self, generation_id: str, *, deadline_s: float = 60) -> Json:
+        """The generation once it is completed or failed."""
+
+        def look() -> Json | None:
+            seen = self.status(generation_id)
+            return seen if seen["status"] in {"completed", "failed"} else None
+
+        return eventually(look, deadline_s=deadline_s)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Product:
+    """A web process and what stands behind it."""
+
+    settings: Settings
+    fal: Fal
+    open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+
+    @property
+    def url(self) -> str:
+        return self.settings.app_url
+
+    def anonymous(self, **headers: str) -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=headers, timeout=15, trust_env=False)
+
+    def sign_in(self, email: str = AMAL, **headers: str) -> Person:
+        """The real code path: our URL, the issuer's redirect, our callback."""
+        with self.anonymous(**headers) as http:
+            url = http.get("/api/auth/google/url").json()["url"]
+            sent_back = httpx.get(f"{url}&login_hint={email}", trust_env=False)
+            query = parse_qs(urlsplit(sent_back.headers["location"]).query)
+            body = {"code": query["code"][0], "state": query["state"][0]}
+            answer = http.post("/api/auth/google/callback", json=body)
+            assert answer.status_code == 200, answer.text
+            person = Person(self.url, answer.json()["token"], http.cookies["madar"])
+            self.open.enter_context(person.http)
+            return person
+
+    def rows(self, query: str, *given: Any) -> list[Json]:
+        with psycopg.connect(str(self.settings.database_url), row_factory=dict_row) as conn:
+            return conn.execute(query.encode(), given).fetchall()
+
+    def execute(self, statement: str, *given: Any) -> None:
+        with psycopg.connect(str(self.settings.database_url), autocommit=True) as conn:
+            conn.execute(statement.encode(), given)
+
+    def submissions(self) -> list[Json]:
+        found: list[Json] = self.fal.http.get("/simulator/submissions").json()
+        return [one for one in found if (one["webhookUrl"] or "").startswith(self.url)]
+
+    @contextlib.contextmanager
+    def socket(self, **headers: str) -> Generator[ClientConnection]:
+        url = self.url.replace("http://", "ws://") + "/ws"
+        with connect(url, additional_headers=headers, proxy=None, open_timeout=10) as live:
+            yield live
+
+    @contextlib.contextmanager
+    def working(self) -> Generator[None]:
+        """A worker beside the web, until the block ends."""
+        with running_worker(self.settings):
+            yield
+
+
+def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: Any) -> Settings:
+    return load_settings(
+        {
+            "app_url": f"http://127.0.0.1:{port}",
+            "port": port,
+            "database_url": dsn,
+            "google_client_id": "madar-test",
+            "google_client_secret": "made-up-secret",
+            "google_redirect_uri": REDIRECT_URI,
+            "google_issuer": f"{fal.url}/google",
+            "jwt_secret": "a secret for tests that is long enough",
+            "fal_api_key": "id:secret",
+            "fal_queue_url": fal.url,
+            "fal_api_url": fal.url,
+            "fal_jwks_url": f"{fal.url}/.well-known/jwks.json",
+            "fal_media_hosts": "127.0.0.1",
+            "fal_account_id": "madar-simulator",
+            "fal_webhook_secret": "another secret for tests, long enough",
+            "storage_dir": storage,
+            "log_level": "warning",
+            "poll_min_s": 0.2,
+            "lease_s": 3,
+            "reconcile_every_s": 1,
+            "submit_unknown_after_s": 3,
+            **overrides,
+        }
+    )
+
+
+@contextlib.contextmanager
+def running_web(settings: Settings, listener: socket.socket) -> Generator[None]:
+    config = uvicorn.Config(
+        create_app(settings),
+        log_config=None,
+        access_log=False,
+        ws_per_message_deflate=False,
+        timeout_graceful_shutdown=2,
+    )
+    server = uvicorn.Server(config)
+    thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
+    thread.start()
+    try:
+        eventually(lambda: server.started or None)
+        yield
+    finally:
+        server.should_exit = True
+        thread.join(15)
+        assert not thread.is_alive(), "the web process did not stop"
+
+
+@contextlib.contextmanager
+def running_worker(settings: Settings) -> Generator[None]:
+    stop: list[Callable[[], object]] = []
+    ready = threading.Event()
+
+    async def main() -> None:
+        stopping = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        stop.append(lambda: loop.call_soon_threadsafe(stopping.set))
+        ready.set()
+        await work(settings, stopping)
+
+    thread = threading.Thread(target=lambda: asyncio.run(main()))
+    thread.start()
+    assert ready.wait(10)
+    try:
+        yield
+    finally:
+        stop[0]()
+        thread.join(30)
+        assert not thread.is_alive(), "the worker did not stop"
