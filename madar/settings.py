@@ -139,6 +139,11 @@ def source_of(name: str) -> str:
     return "default"
 
 
+def is_production_environment() -> bool:
+    """Before any settings are built; what is only for a laptop refuses to be imported there."""
+    return (os.environ.get("APP_ENV") or os.environ.get("NODE_ENV")) == "production"
+
+
 def child_environment() -> dict[str, str]:
     """What programs started by `madar dev` inherit; settings reach them beside it."""
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

@@ -81,10 +81,11 @@ def start(dsn: str, fal: Fal, tmp_path: Path) -> Generator[Start]:
         def start(**overrides: Any) -> Product:
             listener = stack.enter_context(socket.create_server(("127.0.0.1", 0)))
             port = listener.getsockname()[1]
-            usual = {"dsn": dsn, "fal": fal, "storage": str(tmp_path / "files")}
-            settings = settings_for(**{**usual, "port": port, **overrides})
+            given: dict[str, Any] = {"dsn": dsn, "fal": fal, "storage": str(tmp_path / "files")}
+            given |= {"port": port, **overrides}
+            settings = settings_for(**given)
             stack.enter_context(running_web(settings, listener))
-            product = Product(settings=settings, fal=usual["fal"])
+            product = Product(settings=settings, fal=overrides.get("fal", fal))
             return stack.enter_context(_closing(product))
 
         yield start

@@ -91,8 +91,11 @@ class Product:
             return person
 
     def rows(self, query: str, *given: Any) -> list[Json]:
-        with psycopg.connect(str(self.settings.database_url), row_factory=dict_row) as conn:
-            return conn.execute(query.encode(), given).fetchall()
+        with (
+            psycopg.connect(str(self.settings.database_url)) as conn,
+            conn.cursor(row_factory=dict_row) as cursor,
+        ):
+            return cursor.execute(query.encode(), given).fetchall()
 
     def execute(self, statement: str, *given: Any) -> None:
         with psycopg.connect(str(self.settings.database_url), autocommit=True) as conn:

@@ -1,0 +1,68 @@
+"""Two hundred generations while the worker is killed again and again."""
+
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import pytest
+
+from tests.conftest import Start
+from tests.faults.worker_process import WorkerProcess
+from tests.product import Product
+from tests.simulator.harness import eventually
+
+COUNT = 200
+KILL_EVERY_S = 5
+
+
+@pytest.mark.timeout(240)
+def test_all_complete_and_none_is_sent_twice(start: Start) -> None:
+    product = start(lease_s=2, submit_unknown_after_s=6, worker_concurrency=8)
+    amal = product.sign_in()
+    with ThreadPoolExecutor(16) as pool:
+        ids = [made["id"] for made in pool.map(lambda seed: amal.create(seed=seed), range(COUNT))]
+    seen: dict[str, int] = {}
+
+    kills = _kill_workers_until_done(product, seen)
+
+    states = Counter(row["state"] for row in product.rows("SELECT state FROM generations"))
+    assert states == {"completed": COUNT}
+    assert set(seen) == set(ids)
+    assert kills >= 2
+    assert _sent_twice(product) == []
+
+
+def _kill_workers_until_done(product: Product, seen: dict[str, int]) -> int:
+    """How many workers were killed; `seen` gets the newest version of each generation."""
+    kills = 0
+    while True:
+        worker = WorkerProcess(product.settings)
+        killed_at = time.monotonic() + KILL_EVERY_S
+
+        def look(killed_at: float = killed_at, worker: WorkerProcess = worker) -> str | None:
+            assert worker.is_running
+            if _unfinished(product, seen) == 0:
+                return "done"
+            return "kill" if time.monotonic() > killed_at else None
+
+        outcome = eventually(look)
+        if outcome == "done":
+            assert worker.stop() == 0
+            return kills
+        worker.kill()
+        kills += 1
+
+
+def _unfinished(product: Product, seen: dict[str, int]) -> int:
+    rows = product.rows("SELECT id::text, version, state FROM generations")
+    for row in rows:
+        assert row["version"] >= seen.get(row["id"], 0), "a version went back"
+        seen[row["id"]] = row["version"]
+    return sum(row["state"] not in {"completed", "failed"} for row in rows)
+
+
+def _sent_twice(product: Product) -> list[Any]:
+    """Requests at Fal beyond the attempts that we know were never taken."""
+    known = {row["request_id"] for row in product.rows("SELECT request_id FROM attempts")}
+    return [one for one in product.submissions() if one["requestId"] not in known]

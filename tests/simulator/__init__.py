@@ -1,0 +1,1 @@
+"""The local Fal and the local Google, over real HTTP."""
