@@ -32,9 +32,14 @@ class CallbackIn(WireModel):
 
 
 async def get_google_url(request: Request[State]) -> Response:
+    """The address as JSON for a program; a browser that is sent here goes there at once."""
     resources = resources_of(request)
     started = await sessions.start_sign_in(resources)
-    answer = JSONResponse({"url": started.url, "state": started.state}, headers=NO_STORE)
+    answer: Response
+    if "text/html" in request.headers.get("accept", ""):
+        answer = RedirectResponse(started.url, 303, headers=NO_STORE)
+    else:
+        answer = JSONResponse({"url": started.url, "state": started.state}, headers=NO_STORE)
     _set_cookie(
         answer,
         resources.settings,

@@ -1,5 +1,6 @@
 """/files: local storage behind signed links, with ranges and the right types."""
 
+import re
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
@@ -20,7 +21,6 @@ async def get_file(request: Request[State]) -> Response:
     headers = {
         # A link stays the same for a window; the object under its key never changes.
         "Cache-Control": f"private, max-age={LINK_WINDOW_S}, immutable",
-        "X-Content-Type-Options": "nosniff",
         "Content-Security-Policy": "default-src 'none'; sandbox",
         "Cross-Origin-Resource-Policy": "cross-origin",
     }
@@ -32,5 +32,5 @@ async def get_file(request: Request[State]) -> Response:
 
 def _attachment(filename: str) -> str:
     """Both forms of RFC 6266: old readers get ASCII, the others the letters of the prompt."""
-    ascii_name = "".join(c for c in filename if c.isascii()).replace("--", "-")
+    ascii_name = re.sub(r"-+", "-", "".join(c for c in filename if c.isascii()))
     return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(filename, safe='')}"

@@ -1,7 +1,6 @@
 """Reading a request: who asks, in which language, and what the body says."""
 
 import json
-from http.cookies import CookieError, SimpleCookie
 from typing import Any, TypedDict, TypeVar
 from uuid import UUID
 
@@ -36,7 +35,7 @@ class State(TypedDict):
 class WireModel(BaseModel):
     """camelCase on the wire, nothing beyond what is documented."""
 
-    model_config = ConfigDict(alias_generator=to_camel, validate_by_name=True, extra="forbid")
+    model_config = ConfigDict(alias_generator=to_camel, extra="forbid")
 
 
 Model = TypeVar("Model", bound=BaseModel)
@@ -95,11 +94,8 @@ async def _viewer_of_cookie(request: HTTPConnection[State]) -> Viewer:
 
 
 def cookies_of(request: HTTPConnection[State]) -> dict[str, str]:
-    try:
-        parsed = SimpleCookie(request.headers.get("cookie", ""))
-    except CookieError:
-        return {}
-    return {name: morsel.value for name, morsel in parsed.items()}
+    """As browsers read them: what another program set on this host never hides ours."""
+    return request.cookies
 
 
 def _check_origin(request: HTTPConnection[State], settings: Settings) -> None:
@@ -174,7 +170,7 @@ async def read_json(request: Request[Any], model: type[Model]) -> Model:
 
 def _parse(body: bytes) -> Any:
     try:
-        return json.loads(body, parse_constant=_refuse_constant)
+        return json.loads(body.decode(), parse_constant=_refuse_constant)
     except (ValueError, RecursionError) as error:
         raise MalformedRequest("not_json") from error
 
@@ -185,7 +181,7 @@ def _refuse_constant(name: str) -> Any:
 
 def _fault(detail: ErrorDetails) -> Fault:
     field = ".".join(str(part) for part in detail["loc"])
-    pointer = "".join(f"/{part}" for part in detail["loc"])
+    pointer = "".join(f"/{_escaped(part)}" for part in detail["loc"])
     known = {
         "missing": "field_missing",
         "extra_forbidden": "field_unknown",
@@ -196,3 +192,8 @@ def _fault(detail: ErrorDetails) -> Fault:
     if code == "wrong_type":
         params["expected"] = detail["msg"]
     return Fault(code=code, pointer=pointer[:200], params=params)
+
+
+def _escaped(part: str | int) -> str:
+    """As one step of a JSON pointer (RFC 6901, 3)."""
+    return str(part).replace("~", "~0").replace("/", "~1")

@@ -75,10 +75,10 @@ def applied(conn: Connection) -> dict[str, Applied]:
         return {row.version: row for row in rows}
 
 
-def pending(conn: Connection) -> list[Migration]:
+def pending(conn: Connection, folder: Path = MIGRATIONS) -> list[Migration]:
     """Raises MigrationFault when an applied file was edited or a newer release migrated."""
     done = applied(conn)
-    known = {migration.version: migration for migration in read_migrations()}
+    known = {migration.version: migration for migration in read_migrations(folder)}
     for version, row in done.items():
         if version not in known:
             raise MigrationFault(f"The database has migration {version}; this release has not.")
@@ -87,16 +87,18 @@ def pending(conn: Connection) -> list[Migration]:
     return [migration for version, migration in known.items() if version not in done]
 
 
-def up(url: str) -> list[Migration]:
+def up(
+    url: str, *, folder: Path = MIGRATIONS, lock_timeout_s: float = LOCK_TIMEOUT_S
+) -> list[Migration]:
     """Apply all that is pending; answers what this call applied."""
     with psycopg.connect(url, autocommit=True) as conn, _only_runner(conn):
-        conn.execute(f"SET lock_timeout = '{LOCK_TIMEOUT_S}s'")
+        conn.execute(f"SET lock_timeout = '{lock_timeout_s}s'")
         conn.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
         conn.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version text PRIMARY KEY, "
             "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), ms int NOT NULL)"
         )
-        todo = pending(conn)
+        todo = pending(conn, folder)
         for migration in todo:
             _apply(conn, migration)
         return todo
@@ -145,8 +147,8 @@ def _apply(conn: Connection, migration: Migration) -> None:
             _record(conn, migration, started)
     except psycopg.errors.LockNotAvailable as error:
         raise MigrationFault(
-            f"Migration {migration.version} waited {LOCK_TIMEOUT_S} s for a lock and stopped; "
-            "nothing was changed. Run it again later."
+            f"Migration {migration.version} waited too long for a lock and stopped; nothing of it "
+            "was applied. Run it again later."
         ) from error
     except psycopg.Error as error:
         raise MigrationFault(f"Migration {migration.version} failed: {error}") from error

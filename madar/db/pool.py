@@ -17,11 +17,13 @@ log = logging.getLogger(__name__)
 Pool = AsyncConnectionPool[Connection]
 Result = TypeVar("Result")
 
-# A transaction pooler ignores `options`; set the same limits on the role there.
-_LIMITS = {
+# A transaction pooler ignores `options`; set the same on the role there. Times inside JSON that
+# the server builds carry the session's offset, hence the time zone.
+_SESSION = {
     "statement_timeout": "5s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
+    "timezone": "UTC",
 }
 KEEPALIVE: dict[str, Any] = {
     "connect_timeout": 5,
@@ -30,7 +32,7 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
     "application_name": "madar",
-    "options": " ".join(f"-c {name}={value}" for name, value in _LIMITS.items()),
+    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
 # The server cannot answer just now: it restarts, is full, or is not there.
 _AWAY = (errors.OperationalError, errors.InterfaceError, errors.ReadOnlySqlTransaction)

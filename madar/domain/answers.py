@@ -10,7 +10,7 @@ def dig(answer: object, *path: str | int) -> Any:
             answer = cast("dict[str, object]", answer).get(key)
         elif isinstance(answer, list) and isinstance(key, int):
             items = cast("list[object]", answer)
-            answer = items[key] if key < len(items) else None
+            answer = items[key] if 0 <= key < len(items) else None
         else:
             return None
     return answer

@@ -56,7 +56,8 @@ SELECT document
 -- name: list_generation_documents(owner_id, page, page_size) json
 -- A page, newest first, with the totals of the whole gallery.
 SELECT json_build_object(
-           'generations', coalesce(json_agg(document ORDER BY created_at DESC, id DESC), '[]'),
+           'generations', coalesce(json_agg(document ORDER BY created_at DESC, id DESC)
+                                      FILTER (WHERE id IS NOT NULL), '[]'),
            'pagination', json_build_object(
                'page', $2::int,
                'limit', $3::int,

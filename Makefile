@@ -1,0 +1,111 @@
+# Everything starts here: `make run` for the product, `make test` for what CI runs.
+# Needs Python 3.11, 3.12 or 3.13 with venv; another one: make run PYTHON=/path/to/python.
+#
+# Paths stay relative and programs are started as `python -m`, so the folder may have any name.
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check format bench lock clean
+.DELETE_ON_ERROR:
+
+python := .venv/bin/python
+install := $(python) -m pip install --disable-pip-version-check --quiet --require-hashes
+compile := build/uv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 \
+	--generate-hashes --no-emit-index-url --no-header --no-annotate --extra local
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+help:
+	@echo 'make run     start everything (PORT=8010 for another port)'
+	@echo 'make test    format, lint, types, imports and tests: what CI runs'
+	@echo 'make check   the same without the tests'
+	@echo 'make format  put the code into its format'
+	@echo 'make bench   measure'
+	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
+	@echo 'make clean   remove .venv and caches; pictures and database stay (madar reset)'
+
+run: .venv/ready-to-run
+	@exec $(python) -m madar dev
+
+test: check
+	@$(python) -m pytest
+
+check: .venv/ready-to-test
+	@$(python) -m ruff check
+	@$(python) -m ruff format --check
+	@$(python) -m pyright
+	@$(python) -c 'from importlinter.cli import lint_imports_command as run; run()'
+
+format: .venv/ready-to-test
+	@$(python) -m ruff check --fix
+	@$(python) -m ruff format
+
+# A bench that says `# needs: nothing` runs here; the others are named with what they need.
+bench: .venv/ready-to-test
+	@for bench in bench/*.py; do \
+		if [ ! -e "$$bench" ]; then echo 'There is no bench yet.'; break; fi; \
+		needs=$$(sed -n 's/^# needs: *//p' "$$bench" | head -n 1); \
+		if [ "$$needs" = nothing ]; then echo "== $$bench"; $(python) "$$bench" || exit 1; \
+		else echo "== $$bench (not run; needs $${needs:-reading})"; fi; \
+	done
+
+lock: .venv/created
+	@rm -rf build/uv && $(python) -m venv build/uv
+	@build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
+	@$(compile) pyproject.toml -o requirements.lock
+	@$(compile) --extra test pyproject.toml -o requirements-test.lock
+	@rm -rf build/uv
+
+clean:
+	@rm -rf .venv build .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@find madar jobs tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
+
+.venv/ready-to-run: requirements.lock .venv/created
+	@echo 'Installing what Madar needs (once, about a minute) …'
+	@touch .venv/installing
+	@$(install) -r $<
+	@$(link_madar)
+	@rm .venv/installing
+	@touch $@
+
+.venv/ready-to-test: requirements-test.lock .venv/created
+	@echo 'Installing what Madar and its tests need (once, about a minute) …'
+	@touch .venv/installing
+	@$(install) -r $<
+	@$(link_madar)
+	@rm .venv/installing
+	@touch $@
+
+# An installation that was cut off may have left half a package, so it starts again from nothing;
+# so does one whose Python is gone. Looked at on every run; a sound one is left as it is.
+.venv/created: always
+	@if [ -e .venv/installing ] || ! $(python) -c 'import pip' >/dev/null 2>&1; then \
+		$(find_python); \
+		"$$found" -m venv --clear .venv; \
+		touch $@; \
+	elif [ ! -e $@ ]; then touch -t 200001010000 $@; fi
+
+.PHONY: always
+always:
+
+# A pyenv shim may exist and fail, so a candidate counts only when it runs.
+define find_python
+found=; set -- python3.13 python3.12 python3.11 python3; \
+if [ -n "$$PYTHON" ]; then set -- "$$PYTHON"; fi; \
+for candidate; do \
+	if "$$candidate" -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3, 13))' >/dev/null 2>&1; then \
+		found=$$candidate; break; \
+	fi; \
+done; \
+if [ -z "$$found" ]; then \
+	echo "Madar needs Python 3.11, 3.12 or 3.13 with venv; tried: $$*." >&2; \
+	echo 'Install one (Debian: apt install python3 python3-venv) or name it: make run PYTHON=/path/to/python' >&2; \
+	exit 1; \
+fi
+endef
+
+# `madar` from any folder, whatever this folder is called and wherever it is moved to: a path
+# relative to site-packages, and a script that knows its own place.
+define link_madar
+for folder in .venv/lib/python3.*/site-packages; do echo ../../../.. > $$folder/madar.pth; done; \
+printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -P -m madar "$$@"\n' > .venv/bin/madar; \
+chmod +x .venv/bin/madar
+endef

@@ -1,0 +1,60 @@
+"""What it costs to finalize one picture of 1024 × 1024: processor time and memory.
+
+    python bench/finalize.py
+
+The cost is the children's, beside what starting them takes; the parent only passes bytes on.
+"""
+
+import asyncio
+import resource
+
+from madar.imaging.guard import Finalized, open_imaging
+from madar.simulator.renderer import STYLES, Style, render, to_png
+
+SIDE_PX = 1024
+ROUNDS = 10
+GOAL_MS = 400
+
+
+def main() -> None:
+    for style in STYLES:
+        picture = drawn(style)
+        once_s, _ = cost_of(picture, rounds=1)
+        many_s, done = cost_of(picture, rounds=1 + ROUNDS)
+        cpu_ms = (many_s - once_s) / ROUNDS * 1000
+        sizes = [len(done.master_png), len(done.full_webp), len(done.thumbnail_webp)]
+        kilobytes = " + ".join(f"{size // 1000}" for size in sizes)
+        print(f"{style:16} {cpu_ms:4.0f} ms of CPU (goal {GOAL_MS}), {kilobytes} kB")
+        print(f"{'':16} {done.transparency}")
+    print(f"peak RSS: child {peak_mib(resource.RUSAGE_CHILDREN)} MiB")
+
+
+def drawn(style: Style) -> bytes:
+    picture = render("a house", style=style, seed=7, width_px=SIDE_PX, height_px=SIDE_PX)
+    return to_png(picture.rgba)
+
+
+def cost_of(picture: bytes, *, rounds: int) -> tuple[float, Finalized]:
+    before = children_cpu_s()
+    done = asyncio.run(finalized(picture, rounds=rounds))
+    return children_cpu_s() - before, done
+
+
+async def finalized(picture: bytes, *, rounds: int) -> Finalized:
+    async with open_imaging(children=1) as imaging:
+        for _ in range(rounds - 1):
+            await imaging.finalize(picture)
+        return await imaging.finalize(picture)
+
+
+def children_cpu_s() -> float:
+    usage = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return usage.ru_utime + usage.ru_stime
+
+
+def peak_mib(whose: int) -> int:
+    return resource.getrusage(whose).ru_maxrss // 1024
+
+
+if __name__ == "__main__":
+    main()

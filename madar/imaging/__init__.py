@@ -1,0 +1,1 @@
+"""Pixels: decoded, measured and encoded in a guarded child process, never in this one."""

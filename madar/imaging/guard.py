@@ -1,0 +1,187 @@
+"""The parent's side: a few child processes, given one picture each, killed when they misbehave."""
+
+import asyncio
+import logging
+import os
+import sys
+from asyncio.subprocess import PIPE, Process
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import TypeVar
+
+from madar.imaging import limits, protocol
+from madar.imaging.protocol import (
+    AcceptedUpload,
+    BrokenFrame,
+    Finalized,
+    Frame,
+    PictureRefused,
+    Task,
+)
+
+log = logging.getLogger(__name__)
+
+_Made = TypeVar("_Made", Finalized, AcceptedUpload)
+
+_COMMAND = (sys.executable, "-m", "madar.imaging.child")
+# Where `madar` is imported from, so that `-m` finds it from any working directory.
+_ROOT = Path(__file__).parents[2]
+# The whole environment of a child: nothing of ours, hence no secret, reaches the decoder.
+_ENVIRONMENT = {
+    "LC_ALL": "C.UTF-8",
+    "MALLOC_ARENA_MAX": "2",
+    "VIPS_BLOCK_UNTRUSTED": "1",
+    "VIPS_CONCURRENCY": "1",
+}
+_PIPE_BYTES = 2**20
+_MAX_COMPLAINT_BYTES = 2000
+# A child that fails in one of these ways is dead, hung or out of step.
+_CHILD_FAILURES = (TimeoutError, EOFError, ConnectionError, BrokenFrame)
+
+
+class Imaging:
+    """Pixels are touched in the children only; at most one picture is in each."""
+
+    def __init__(self, children: int) -> None:
+        self._children = [_Child() for _ in range(children)]
+        self._free: asyncio.Queue[_Child] = asyncio.Queue()
+        for child in self._children:
+            self._free.put_nowait(child)
+
+    async def finalize(self, picture: bytes) -> Finalized:
+        """Raises PictureRefused, as `accept_upload` does. May be cancelled and repeated."""
+        _check_size(picture, limits.MAX_RESULT_BYTES)
+        return await self._ask("finalize", picture, protocol.finalized_of)
+
+    async def accept_upload(self, picture: bytes) -> AcceptedUpload:
+        _check_size(picture, limits.MAX_UPLOAD_BYTES)
+        return await self._ask("accept_upload", picture, protocol.accepted_of)
+
+    async def close(self) -> None:
+        for child in self._children:
+            await child.stop()
+
+    async def _ask(self, task: Task, picture: bytes, parse: Callable[[Frame], _Made]) -> _Made:
+        child = await self._free.get()
+        try:
+            async with asyncio.timeout(limits.CHILD_WALL_S):
+                return await child.ask(protocol.request(task, picture), parse)
+        except PictureRefused as refused:
+            facts = {"task": task, "reason": refused.reason, "why": refused.detail}
+            log.info("imaging.refused", extra=facts)
+            raise
+        except _CHILD_FAILURES as error:
+            log.warning("imaging.child_failed", extra={"task": task, "why": repr(error)})
+            raise PictureRefused("decoder_failed", repr(error)) from error
+        finally:
+            self._free.put_nowait(child)
+
+
+@asynccontextmanager
+async def open_imaging(children: int = 2) -> AsyncGenerator[Imaging]:
+    """Children start with their first picture: a process that never sees one pays nothing."""
+    imaging = Imaging(children)
+    try:
+        yield imaging
+    finally:
+        await imaging.close()
+
+
+def _check_size(picture: bytes, max_bytes: int) -> None:
+    if len(picture) > max_bytes:
+        raise PictureRefused("too_large")
+
+
+class _Child:
+    """A place for one process: started when needed, replaced when it died or has served enough."""
+
+    def __init__(self) -> None:
+        self._process: Process | None = None
+        self._complaints = _Complaints()
+        self._served = 0
+
+    async def ask(self, request: Frame, parse: Callable[[Frame], _Made]) -> _Made:
+        """Leave no process behind whose pipes are out of step, whatever happens."""
+        try:
+            process = await self._ready()
+            self._served += 1
+            return parse(await _converse(process, request))
+        except PictureRefused as refused:
+            if refused.reason == "decoder_failed":
+                # It ran out of something and may not be sound any more.
+                self._kill()
+            raise
+        except BaseException:
+            self._kill()
+            raise
+
+    async def stop(self) -> None:
+        """Kill it, for it has nothing to save, and wait until it and its pipes are gone."""
+        self._kill()
+        if self._process:
+            await self._process.communicate()
+            self._process = None
+        await self._complaints.ended.wait()
+
+    async def _ready(self) -> Process:
+        process = self._process
+        if process and process.returncode is None and self._served < limits.PICTURES_PER_CHILD:
+            return process
+        await self.stop()
+        self._served = 0
+        self._complaints = _Complaints()
+        self._process = await _start(self._complaints)
+        return self._process
+
+    def _kill(self) -> None:
+        if self._process and self._process.returncode is None:
+            self._process.kill()
+
+
+async def _start(complaints: "_Complaints") -> Process:
+    reading, writing = os.pipe()
+    try:
+        loop = asyncio.get_running_loop()
+        await loop.connect_read_pipe(lambda: complaints, os.fdopen(reading, "rb", buffering=0))
+        return await asyncio.create_subprocess_exec(
+            *_COMMAND,
+            stdin=PIPE,
+            stdout=PIPE,
+            stderr=writing,
+            cwd=_ROOT,
+            env=_ENVIRONMENT,
+            limit=_PIPE_BYTES,
+            # Ctrl-C in a terminal is for the parent, which then closes its children in order.
+            start_new_session=True,
+        )
+    finally:
+        os.close(writing)
+
+
+async def _converse(process: Process, request: Frame) -> Frame:
+    assert process.stdin
+    assert process.stdout
+    process.stdin.writelines(request.chunks())
+    await process.stdin.drain()
+    return await protocol.receive(process.stdout)
+
+
+class _Complaints(asyncio.Protocol):
+    """What a child writes to its standard error goes into our log."""
+
+    def __init__(self) -> None:
+        self.ended = asyncio.Event()
+        self.ended.set()
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        del transport
+        self.ended.clear()
+
+    def data_received(self, data: bytes) -> None:
+        words = data[:_MAX_COMPLAINT_BYTES].decode(errors="replace").strip()
+        log.warning("imaging.child_says", extra={"words": words})
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        del exc
+        self.ended.set()

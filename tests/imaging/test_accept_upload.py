@@ -1,0 +1,192 @@
+"""Imaging.accept_upload: what is kept of a person's picture, and what is refused."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from madar.imaging import limits
+from tests.imaging.conftest import Guarded
+from tests.imaging.pictures import (
+    animated,
+    animated_png,
+    ball,
+    hollow_png,
+    image_of,
+    jpeg,
+    opened,
+    photo,
+    pixels_of,
+    png,
+    vips,
+    webp,
+)
+
+SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
+PRIVATE_FIELDS = {"exif-data", "icc-profile-data", "xmp-data", "iptc-data", "orientation"}
+
+
+def from_phone(orientation: int) -> bytes:
+    """A JPEG with a place, a comment and a turn, as a phone writes it."""
+    image = image_of(photo()).copy()
+    text = vips.GValue.gstr_type
+    image.set_type(vips.GValue.gint_type, "orientation", orientation)
+    image.set_type(text, "exif-ifd0-Artist", "Amal (Amal, ASCII, 5 components, 5 bytes)")
+    image.set_type(text, "exif-ifd3-GPSLatitude", "24/1 42/1 0/1")
+    return image.jpegsave_buffer(Q=95)
+
+
+@pytest.mark.parametrize("encode", [png, jpeg, webp])
+def test_three_formats_become_png(guarded: Guarded, encode: Any) -> None:
+    accepted = guarded.accept_upload(encode(photo()))
+
+    assert accepted.png.startswith(b"\x89PNG")
+    assert (accepted.width_px, accepted.height_px) == (300, 200)
+    difference = pixels_of(accepted.png).astype(int) - photo()
+    assert np.median(np.abs(difference)) <= 3
+
+
+def test_alpha_is_kept(guarded: Guarded) -> None:
+    assert np.array_equal(pixels_of(guarded.accept_upload(png(ball())).png), ball())
+
+
+def test_gray_becomes_colour(guarded: Guarded) -> None:
+    assert opened(guarded.accept_upload(png(photo()[..., :1])).png).bands == 3
+
+
+def test_orientation_is_applied_and_exif_is_dropped(guarded: Guarded) -> None:
+    picture = from_phone(6)
+    assert "exif-ifd3-GPSLatitude" in opened(picture).get_fields()
+
+    accepted = guarded.accept_upload(picture)
+
+    assert (accepted.width_px, accepted.height_px) == (200, 300)
+    red_above, blue_below = pixels_of(accepted.png)[[20, 280], 100]
+    assert red_above[0] > 200 > 50 > red_above[2]
+    assert blue_below[2] > 200 > 50 > blue_below[0]
+    for made in (accepted.png, accepted.thumbnail_webp):
+        assert not PRIVATE_FIELDS & set(opened(made).get_fields())
+        assert b"Amal" not in made
+
+
+def test_a_thumbnail_is_upright_too(guarded: Guarded) -> None:
+    thumbnail = opened(guarded.accept_upload(from_phone(8)).thumbnail_webp)
+
+    assert (thumbnail.width, thumbnail.height) == (200, 300)
+
+
+def test_wide_gamut_is_converted(guarded: Guarded) -> None:
+    shown = np.full((32, 32, 3), (200, 50, 20), np.uint8)
+    picture = image_of(shown).icc_transform("p3", input_profile="srgb").jpegsave_buffer(Q=100)
+    assert "icc-profile-data" in opened(picture).get_fields()
+
+    colour = pixels_of(guarded.accept_upload(picture).png)[16, 16]
+
+    assert np.allclose(colour.astype(int), (200, 50, 20), atol=4)
+
+
+def test_print_colours_are_converted(guarded: Guarded) -> None:
+    picture = image_of(photo()).icc_transform("cmyk", input_profile="srgb").jpegsave_buffer(Q=95)
+
+    assert opened(guarded.accept_upload(picture).png).bands == 3
+
+
+def test_a_profile_that_cannot_be_read_is_ignored(guarded: Guarded) -> None:
+    image = image_of(photo()).copy()
+    image.set_type(vips.GValue.blob_type, "icc-profile-data", b"no profile" * 20)
+
+    accepted = guarded.accept_upload(image.jpegsave_buffer(Q=95))
+
+    assert np.allclose(pixels_of(accepted.png)[100, 20].astype(int), (220, 30, 20), atol=4)
+
+
+@pytest.mark.parametrize("encode", [png, jpeg, webp])
+def test_what_follows_the_picture_is_dropped(guarded: Guarded, encode: Any) -> None:
+    polyglot = encode(photo()) + b"PK\x03\x04<?php echo 1; ?>"
+
+    accepted = guarded.accept_upload(polyglot)
+
+    assert b"php" not in accepted.png + accepted.thumbnail_webp
+
+
+@pytest.mark.parametrize(
+    "picture",
+    [
+        b"",
+        b"\x89PNG\r\n\x1a\n",
+        b"\xff\xd8\xff",
+        b"RIFF\x00\x00\x00\x00WEBP",
+        SVG,
+        b"<?xml version='1.0'?>" + SVG,
+        b"<html>no picture</html>",
+        b"%PDF-1.7",
+        image_of(photo()).gifsave_buffer(),
+        image_of(photo()).tiffsave_buffer(),
+        image_of(photo()).heifsave_buffer(compression="av1", effort=0),
+        animated(".gif"),
+        animated(".webp"),
+        animated_png(),
+    ],
+    ids=(
+        "empty png-signature jpeg-signature webp-signature svg svg-in-xml html pdf gif tiff avif "
+        "animated-gif animated-webp animated-png"
+    ).split(),
+)
+def test_only_still_png_jpeg_and_webp_are_images(guarded: Guarded, picture: bytes) -> None:
+    assert guarded.upload_refusal(picture) == "not_an_image"
+
+
+@pytest.mark.parametrize("encode", [png, jpeg, webp])
+@pytest.mark.parametrize("kept", [0.5, 0.9])
+def test_a_truncated_picture_is_refused(guarded: Guarded, encode: Any, kept: float) -> None:
+    noisy = np.random.default_rng(7).integers(0, 255, (200, 300, 3), np.uint8)
+    picture = encode(noisy)
+
+    assert guarded.upload_refusal(picture[: int(len(picture) * kept)]) == "not_an_image"
+
+
+def test_a_progressive_jpeg_cut_after_a_scan_is_refused(guarded: Guarded) -> None:
+    picture = jpeg(photo(), interlace=True)
+
+    assert guarded.upload_refusal(picture[: picture.rindex(b"\xff\xda")]) == "not_an_image"
+
+
+def test_a_png_without_its_last_bytes_is_refused(guarded: Guarded) -> None:
+    assert guarded.upload_refusal(png(photo())[:-12]) == "not_an_image"
+
+
+def test_a_png_with_one_flipped_bit_is_refused(guarded: Guarded) -> None:
+    picture = bytearray(png(photo()))
+    picture[len(picture) // 2] ^= 1
+
+    assert guarded.upload_refusal(bytes(picture)) == "not_an_image"
+
+
+def test_a_bomb_is_refused_by_its_header(guarded: Guarded) -> None:
+    bomb = hollow_png(20_000, 20_000, bits=1, has_colour=False)
+
+    assert guarded.upload_refusal(bomb) == "too_many_pixels"
+
+
+@pytest.mark.parametrize(("width_px", "height_px"), [(8193, 8), (8, 8193), (5001, 5000)])
+def test_sides_and_pixels_are_limited(guarded: Guarded, width_px: int, height_px: int) -> None:
+    picture = hollow_png(width_px, height_px, bits=1, has_colour=False)
+
+    assert guarded.upload_refusal(picture) == "too_many_pixels"
+
+
+def test_the_longest_side_is_accepted(guarded: Guarded) -> None:
+    accepted = guarded.accept_upload(hollow_png(8192, 16, bits=8, has_colour=True))
+
+    assert accepted.width_px == 8192
+
+
+def test_a_single_pixel_is_a_picture(guarded: Guarded) -> None:
+    accepted = guarded.accept_upload(png(photo()[:1, :1]))
+
+    assert opened(accepted.thumbnail_webp).width == 1
+
+
+def test_an_upload_may_have_10_mebibytes(guarded: Guarded) -> None:
+    assert guarded.upload_refusal(bytes(limits.MAX_UPLOAD_BYTES + 1)) == "too_large"
+    assert guarded.upload_refusal(bytes(limits.MAX_UPLOAD_BYTES)) == "not_an_image"
