@@ -1,4 +1,3 @@
-# noqa: INP001 (bench is a folder of scripts, not a package)
 """Draws every style and subject on one sheet, and says what each style costs in processor time.
 
     python bench/contact_sheet.py docs/pictures/simulator-styles.png

@@ -1,4 +1,3 @@
-# noqa: INP001 (bench is a folder of scripts, not a package)
 """Draws the sample picture of each style that GET /api/styles points at.
 
     python bench/previews.py madar/api/previews

@@ -8,7 +8,7 @@ import signal
 import socket
 import time
 
-import procrastinate
+from procrastinate.exceptions import ConnectorException
 
 from jobs import generations, maintenance
 from jobs.reconciler import Reconciler
@@ -49,16 +49,30 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         reconciler = Reconciler(worker, concurrency=concurrency)
         async with asyncio.TaskGroup() as tasks:
             loops = [
+                tasks.create_task(reconciler.run(stopping)),
                 tasks.create_task(_run_queue(worker, concurrency)),
-                tasks.create_task(reconciler.run()),
                 tasks.create_task(_keep_leases(worker)),
             ]
             log.info("worker.ready", extra={"worker": name})
             await stopping.wait()
-            for loop in loops:
-                loop.cancel()
+            await _drain(worker, *loops)
         with contextlib.suppress(Unavailable):
             await worker.release_leases()
+
+
+async def _drain(
+    worker: Worker,
+    reconciling: asyncio.Task[None],
+    queueing: asyncio.Task[None],
+    keeping: asyncio.Task[None],
+) -> None:
+    """Take nothing more, finish what is in hand; leases are kept until the end."""
+    worker.changed.set()
+    queueing.cancel()  # once only: a second time would leave its jobs running as orphans
+    _, unfinished = await asyncio.wait({reconciling, queueing}, timeout=DRAIN_S)
+    if reconciling in unfinished:
+        reconciling.cancel()
+    keeping.cancel()
 
 
 async def _run_queue(worker: Worker, concurrency: int) -> None:
@@ -69,7 +83,7 @@ async def _run_queue(worker: Worker, concurrency: int) -> None:
         try:
             await _serve_jobs(worker, concurrency)
             log.warning("queue.ended")
-        except procrastinate.exceptions.ConnectorException as error:
+        except ConnectorException as error:
             log.warning("queue.interrupted", extra={"why": str(error.__cause__)})
         failures = 0 if time.monotonic() - started > RESTART_MAX_S else failures + 1
         await asyncio.sleep(min(RESTART_MAX_S, 0.25 * 2**failures))

@@ -1,6 +1,7 @@
 """Wake-ups of generations."""
 
 import logging
+from typing import cast
 from uuid import UUID
 
 from procrastinate import App, JobContext
@@ -26,4 +27,5 @@ def register(app: App) -> None:
 
 
 def worker_of(context: JobContext) -> Worker:
-    return context.additional_context["worker"]
+    context_of_worker = cast("dict[str, Worker]", context.additional_context)  # pyright: ignore[reportUnknownMemberType]
+    return context_of_worker["worker"]

@@ -16,9 +16,7 @@ def register(app: App) -> None:
     @app.periodic(cron="*/5 * * * *")
     @app.task(name="maintenance.sweep", queue=queue.GENERATIONS_QUEUE, pass_context=True)
     async def sweep_old_rows(  # pyright: ignore[reportUnusedFunction]
-        context: JobContext,
-        *,
-        timestamp: int,
+        context: JobContext, timestamp: int
     ) -> None:
         try:
             await sweep(worker_of(context).resources)

@@ -25,9 +25,10 @@ class Reconciler:
         self._slots = asyncio.Semaphore(concurrency)
         self._busy: set[UUID] = set()
 
-    async def run(self) -> None:
+    async def run(self, stopping: asyncio.Event) -> None:
+        """Ends when `stopping` is set and what it began is done."""
         async with asyncio.TaskGroup() as tasks:
-            while True:
+            while not stopping.is_set():
                 try:
                     await self._turn(tasks)
                 except Unavailable as error:

@@ -10,6 +10,7 @@ from madar.actions import sessions
 from madar.actions.sessions import SIGN_IN_LIFE_S, SignedIn
 from madar.api.request import (
     State,
+    Text,
     WireModel,
     cookie_name,
     cookies_of,
@@ -27,8 +28,8 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 
 class CallbackIn(WireModel):
-    code: str
-    state: str
+    code: Text
+    state: Text
 
 
 async def get_google_url(request: Request[State]) -> Response:

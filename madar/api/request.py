@@ -1,14 +1,14 @@
 """Reading a request: who asks, in which language, and what the body says."""
 
 import json
-from typing import Any, TypedDict, TypeVar
+from typing import Annotated, Any, TypedDict, TypeVar
 from uuid import UUID
 
 from joserfc import errors as jose
 from joserfc import jwk, jws, jwt
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, ValidationError
 from pydantic.alias_generators import to_camel
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticKnownError
 from starlette.requests import HTTPConnection, Request
 
 from madar import i18n
@@ -39,6 +39,16 @@ class WireModel(BaseModel):
 
 
 Model = TypeVar("Model", bound=BaseModel)
+
+
+def _readable(text: str) -> str:
+    """JSON may escape half a letter, which no encoding can write down."""
+    if any("\ud800" <= letter <= "\udfff" for letter in text):
+        raise PydanticKnownError("string_unicode")
+    return text
+
+
+Text = Annotated[str, AfterValidator(_readable)]
 
 
 def resources_of(request: HTTPConnection[State]) -> Resources:

@@ -3,7 +3,7 @@
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from madar.api import auth, files, generations, live, styles, system, uploads, webhooks
+from madar.api import auth, errors, files, generations, live, styles, system, uploads, webhooks
 from madar.settings import ROOT
 
 routes: list[BaseRoute] = [
@@ -21,5 +21,6 @@ routes: list[BaseRoute] = [
     WebSocketRoute("/ws", live.live),
     Route("/files/{token}", files.get_file, methods=["GET"]),
     Mount("/previews", StaticFiles(directory=ROOT / "madar" / "api" / "previews")),
+    Route("/docs/errors", errors.list_errors, methods=["GET"]),
     Route("/", system.get_home, methods=["GET"]),
 ]

@@ -92,8 +92,8 @@ def up(
 ) -> list[Migration]:
     """Apply all that is pending; answers what this call applied."""
     with psycopg.connect(url, autocommit=True) as conn, _only_runner(conn):
-        conn.execute(f"SET lock_timeout = '{lock_timeout_s}s'")
-        conn.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'")
+        conn.execute(f"SET lock_timeout = '{lock_timeout_s}s'".encode())
+        conn.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'".encode())
         conn.execute(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version text PRIMARY KEY, "
             "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), ms int NOT NULL)"

@@ -1,6 +1,7 @@
 """The parent's side: a few child processes, given one picture each, killed when they misbehave."""
 
 import asyncio
+import contextlib
 import logging
 import os
 import sys
@@ -100,12 +101,12 @@ class _Child:
         self._process: Process | None = None
         self._complaints = _Complaints()
         self._served = 0
+        self._is_sound = False
 
     async def ask(self, request: Frame, parse: Callable[[Frame], _Made]) -> _Made:
         """Leave no process behind whose pipes are out of step, whatever happens."""
         try:
             process = await self._ready()
-            self._served += 1
             return parse(await _converse(process, request))
         except PictureRefused as refused:
             if refused.reason == "decoder_failed":
@@ -125,18 +126,24 @@ class _Child:
         await self._complaints.ended.wait()
 
     async def _ready(self) -> Process:
-        process = self._process
-        if process and process.returncode is None and self._served < limits.PICTURES_PER_CHILD:
-            return process
-        await self.stop()
-        self._served = 0
-        self._complaints = _Complaints()
-        self._process = await _start(self._complaints)
+        is_spent = self._served == limits.PICTURES_PER_CHILD
+        if self._process is None or self._process.returncode is not None or is_spent:
+            self._is_sound = False
+        if not self._is_sound:
+            await self.stop()
+            self._complaints = _Complaints()
+            self._process = await _start(self._complaints)
+            self._served, self._is_sound = 0, True
+        assert self._process
+        self._served += 1
         return self._process
 
     def _kill(self) -> None:
+        """Mark it at once: the loop hears of a death some turns after it."""
+        self._is_sound = False
         if self._process and self._process.returncode is None:
-            self._process.kill()
+            with contextlib.suppress(ProcessLookupError):
+                self._process.kill()
 
 
 async def _start(complaints: "_Complaints") -> Process:

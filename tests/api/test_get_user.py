@@ -78,7 +78,6 @@ def test_no_forged_token_gets_in(product: Product, amal: Person, badr: Person) -
         "unsealed": f"{head}.{payload}.",
         "cut": amal.token[:-4],
         "three dots": "...",
-        "empty": "",
         "the cookie": amal.cookie,
     }
 
@@ -86,7 +85,7 @@ def test_no_forged_token_gets_in(product: Product, amal: Person, badr: Person) -
 
     for name, answer in answers.items():
         problem_in(answer, 401, "not_signed_in")
-        assert without_id(answer) == without_id(answers["empty"]), name
+        assert without_id(answer) == without_id(answers["cut"]), name
 
 
 def test_an_ended_session_is_nobody(product: Product, amal: Person) -> None:

@@ -4,7 +4,7 @@ import hashlib
 
 import httpx
 
-from tests.api.looking import is_arabic, problem_in, written
+from tests.api.looking import is_arabic, places_in, problem_in, written
 from tests.api.signing_in import Returned, come_back, go_to_google, spoil_next_token
 from tests.conftest import Start
 from tests.product import AMAL, BADR, Product
@@ -111,7 +111,8 @@ def test_half_a_letter_is_no_state_and_no_code(product: Product) -> None:
             URL, content=b'{"code": "\\ud800", "state": "' + good.state.encode() + b'"}'
         )
 
-    assert (bad_state.status_code, bad_code.status_code) == (422, 422)
+    assert places_in(problem_in(bad_state, 422, "text_unreadable"))[0][0] == "/state"
+    assert places_in(problem_in(bad_code, 422, "text_unreadable"))[0][0] == "/code"
 
 
 TOKENS = (

@@ -18,9 +18,7 @@ def test_newest_first_page_by_page(product: Product, amal: Person, badr: Person)
     ids = [[one["id"] for one in page.json()["generations"]] for page in pages]
     assert ids == [[made[2], made[1]], [made[0], tied[0]], [tied[1]], []]
     totals = [page.json()["pagination"] for page in pages]
-    assert totals == [
-        {"page": n, "limit": 2, "total": 5, "totalPages": 3} for n in (1, 2, 3, 4)
-    ]
+    assert totals == [{"page": n, "limit": 2, "total": 5, "totalPages": 3} for n in (1, 2, 3, 4)]
     assert pages[0].headers["cache-control"] == "no-store"
 
 

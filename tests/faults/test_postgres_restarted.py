@@ -7,6 +7,7 @@ from pathlib import Path
 
 import orjson
 import pytest
+from websockets.sync.client import ClientConnection
 
 from madar.db import migrate
 from madar.local import postgres
@@ -49,7 +50,7 @@ def test_nothing_is_lost_and_all_comes_back_by_itself(
         eventually(lambda: _is_taken(product, later) or None)
         jobs_s = time.monotonic() - asked_at
         live.send(orjson.dumps({"type": "join:generation", "generationId": later}).decode())
-        heard_s = _seconds_until_completed(live.recv, later)
+        heard_s = _seconds_until_completed(live, later)
 
         finished = [amal.finished(each) for each in [*ids, later]]
 
@@ -87,11 +88,10 @@ def _is_taken(product: Product, generation_id: str) -> bool:
     return bool(product.rows(query, generation_id))
 
 
-def _seconds_until_completed(receive: object, generation_id: str) -> float:
+def _seconds_until_completed(live: ClientConnection, generation_id: str) -> float:
     started = time.monotonic()
-    assert callable(receive)
     while True:
-        event = orjson.loads(receive(LIVE_WITHIN_S))
+        event = orjson.loads(live.recv(LIVE_WITHIN_S))
         is_ours = event.get("generationId") == generation_id
         done = event["type"] == "generation:completed"
         shown = event.get("snapshot", {}).get("status") == "completed"

@@ -21,7 +21,9 @@ def test_all_complete_and_none_is_sent_twice(start: Start) -> None:
     product = start(lease_s=2, submit_unknown_after_s=6, worker_concurrency=8)
     amal = product.sign_in()
     with ThreadPoolExecutor(16) as pool:
-        ids = [made["id"] for made in pool.map(lambda seed: amal.create(seed=seed), range(COUNT))]
+        ids = [
+            made.result()["id"] for made in [pool.submit(amal.create, seed=n) for n in range(COUNT)]
+        ]
     seen: dict[str, int] = {}
 
     kills = _kill_workers_until_done(product, seen)

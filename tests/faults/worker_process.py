@@ -10,8 +10,10 @@ from madar.settings import Settings, child_environment
 def environment_of(settings: Settings, **overrides: str) -> dict[str, str]:
     """The settings as a process reads them."""
     values: dict[str, Any] = settings.model_dump()
-    words = {name: " ".join(value) for name, value in values.items() if isinstance(value, tuple)}
-    given = {name: str(value) for name, value in (values | words).items()}
+    values["fal_media_hosts"] = " ".join(settings.fal_media_hosts)
+    values["cors_origins"] = " ".join(settings.cors_origins)
+    values["simulator_faults"] = ""
+    given = {name: str(value) for name, value in values.items()}
     variables = {name.upper(): value for name, value in given.items() if value}
     return {**child_environment(), **variables, **overrides}
 

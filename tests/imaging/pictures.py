@@ -12,6 +12,7 @@ Pixels = npt.NDArray[np.uint8]
 vips: Any = pyvips
 
 SIDE_PX = 256
+RED, BLUE = (220, 30, 20), (20, 40, 210)
 _ROWS_AT_ONCE = 512
 _GRAY, _RGBA = 0, 6
 
@@ -31,8 +32,8 @@ def ball(side_px: int = SIDE_PX, *, alpha: int = 255, radius: float = 0.35) -> P
 def photo(width_px: int = 300, height_px: int = 200) -> Pixels:
     """Opaque; red on the left, blue on the right, so that a turn shows."""
     pixels = np.zeros((height_px, width_px, 3), np.uint8)
-    pixels[:, : width_px // 2] = (220, 30, 20)
-    pixels[:, width_px // 2 :] = (20, 40, 210)
+    pixels[:, : width_px // 2] = RED
+    pixels[:, width_px // 2 :] = BLUE
     return pixels
 
 

@@ -8,6 +8,8 @@ import pytest
 from madar.imaging import limits
 from tests.imaging.conftest import Guarded
 from tests.imaging.pictures import (
+    BLUE,
+    RED,
     animated,
     animated_png,
     ball,
@@ -62,8 +64,8 @@ def test_orientation_is_applied_and_exif_is_dropped(guarded: Guarded) -> None:
 
     assert (accepted.width_px, accepted.height_px) == (200, 300)
     red_above, blue_below = pixels_of(accepted.png)[[20, 280], 100]
-    assert red_above[0] > 200 > 50 > red_above[2]
-    assert blue_below[2] > 200 > 50 > blue_below[0]
+    assert np.allclose(red_above.astype(int), RED, atol=6)
+    assert np.allclose(blue_below.astype(int), BLUE, atol=6)
     for made in (accepted.png, accepted.thumbnail_webp):
         assert not PRIVATE_FIELDS & set(opened(made).get_fields())
         assert b"Amal" not in made
@@ -97,7 +99,7 @@ def test_a_profile_that_cannot_be_read_is_ignored(guarded: Guarded) -> None:
 
     accepted = guarded.accept_upload(image.jpegsave_buffer(Q=95))
 
-    assert np.allclose(pixels_of(accepted.png)[100, 20].astype(int), (220, 30, 20), atol=4)
+    assert np.allclose(pixels_of(accepted.png)[100, 20].astype(int), RED, atol=4)
 
 
 @pytest.mark.parametrize("encode", [png, jpeg, webp])
@@ -127,10 +129,22 @@ def test_what_follows_the_picture_is_dropped(guarded: Guarded, encode: Any) -> N
         animated(".webp"),
         animated_png(),
     ],
-    ids=(
-        "empty png-signature jpeg-signature webp-signature svg svg-in-xml html pdf gif tiff avif "
-        "animated-gif animated-webp animated-png"
-    ).split(),
+    ids=[
+        "empty",
+        "png signature",
+        "jpeg signature",
+        "webp signature",
+        "svg",
+        "svg in xml",
+        "html",
+        "pdf",
+        "gif",
+        "tiff",
+        "avif",
+        "animated gif",
+        "animated webp",
+        "animated png",
+    ],
 )
 def test_only_still_png_jpeg_and_webp_are_images(guarded: Guarded, picture: bytes) -> None:
     assert guarded.upload_refusal(picture) == "not_an_image"

@@ -1,5 +1,7 @@
 """Imaging.finalize: what is made of a result, and which results are refused."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,7 @@ from tests.imaging.pictures import (
     photo,
     pixels_of,
     png,
+    vips,
     webp,
 )
 
@@ -73,14 +76,16 @@ def test_a_palette_with_transparency_becomes_rgba(guarded: Guarded) -> None:
 
 
 def test_metadata_and_trailing_bytes_are_dropped(guarded: Guarded) -> None:
-    image = image_of(ball()).copy()
-    image.set_type(5 << 2, "png-comment-0-prompt", 0) if False else None
-    with_profile = image.icc_transform("p3").pngsave_buffer(profile="p3")
-    done = guarded.finalize(with_profile + b"<script>PK\x03\x04</script>")
+    image = image_of(ball()).icc_transform("p3", input_profile="srgb")
+    image.set_type(vips.GValue.gstr_type, "png-comment-0-prompt", "a private wish")
+    picture = image.pngsave_buffer() + b"<script>PK\x03\x04</script>"
+    assert {"icc-profile-data", "png-comment-0-prompt"} <= set(opened(picture).get_fields())
+
+    done = guarded.finalize(picture)
 
     for made in (done.master_png, done.full_webp, done.thumbnail_webp):
-        fields = opened(made).get_fields()
-        assert not {"exif-data", "icc-profile-data", "xmp-data"} & set(fields)
+        fields = set(opened(made).get_fields())
+        assert not {"exif-data", "icc-profile-data", "xmp-data", "png-comment-0-prompt"} & fields
         assert b"script" not in made
 
 
@@ -89,7 +94,7 @@ def test_measures_what_it_lets_pass(guarded: Guarded) -> None:
 
     assert measured.corner_alpha == measured.frame_share == 0
     assert measured.coverage == pytest.approx(np.pi * 0.35**2, abs=0.01)
-    assert 0.01 < measured.soft_share < 0.05
+    assert 0.03 < measured.soft_share < 0.1
     assert 0.35 < measured.opaque_share < measured.coverage
 
 
@@ -114,9 +119,9 @@ def test_a_subject_cut_off_by_an_edge_passes(guarded: Guarded) -> None:
     assert guarded.finalize(png(bust)).transparency.frame_share > 0.1
 
 
-@pytest.mark.parametrize("form", [png, jpeg, webp])
-def test_an_opaque_picture_is_not_transparent(guarded: Guarded, form: type[object]) -> None:
-    reason, detail = guarded.finalize_refusal(form(photo()))  # pyright: ignore[reportCallIssue, reportUnknownArgumentType]
+@pytest.mark.parametrize("encode", [png, jpeg, webp])
+def test_an_opaque_picture_is_not_transparent(guarded: Guarded, encode: Any) -> None:
+    reason, detail = guarded.finalize_refusal(encode(photo()))
 
     assert reason == "not_transparent"
     assert detail.startswith("opaque")
@@ -152,7 +157,7 @@ def test_a_rounded_card_around_the_subject_is_a_halo(guarded: Guarded) -> None:
 
 def test_a_uniform_haze_is_a_halo(guarded: Guarded) -> None:
     hazy = ball()
-    hazy[30:-30, 30:-30, 3] = np.maximum(hazy[30:-30, 30:-30, 3], 40)
+    hazy[15:-15, 15:-15, 3] = np.maximum(hazy[15:-15, 15:-15, 3], 40)
 
     assert guarded.finalize_refusal(png(hazy))[1].startswith("halo:")
 

@@ -3,11 +3,11 @@
 from typing import Literal, get_args
 
 from madar.simulator.renderer.cells import cells_of
-from madar.simulator.renderer.field import Field
+from madar.simulator.renderer.field import Field, turned
 from madar.simulator.renderer.finish import Ground, Picture, finished
 from madar.simulator.renderer.scene import Scene, scene_of
 from madar.simulator.renderer.sculpted import LOOKS, sculpted
-from madar.simulator.renderer.shapes import Floats
+from madar.simulator.renderer.shapes import Floats, rotation
 from madar.simulator.renderer.voxel import voxel
 
 Style = Literal["voxel-3d", "minimal-icon", "glass-morphism", "neon-glow", "toy-figurine"]
@@ -33,7 +33,7 @@ def ground_of(style: Style) -> Ground:
 def _layer(scene: Scene, style: Style, side_px: int) -> Floats:
     palette = scene.palette.linear()
     if style == "voxel-3d":
-        field = Field(parts=tuple(scene.parts))
+        field = Field(parts=turned(scene.parts, rotation((0, scene.cube_turn_deg, 0))))
         cells = cells_of(field)
         return voxel(cells, field, palette=palette, dice=scene.dice, side_px=side_px)
     return sculpted(

@@ -105,7 +105,9 @@ def _outline(mask: Mask) -> Floats:
     square = np.zeros((side, side), np.float32)
     top, left = (side - height) // 2, (side - width) // 2
     square[top : top + height, left : left + width] = mask
-    return softened(softened(distances(square > 0.5))) * np.float32(2 / side)
+    raw = distances(square > 0.5)
+    # Softening rounds the steps of the pixels, but must not swallow a hairline whole.
+    return np.minimum(softened(softened(raw)), raw) * np.float32(2 / side)
 
 
 def _plate(mask: Mask, label: int, *, half: float) -> Part:

@@ -24,6 +24,7 @@ class Scene:
     subject: str
     palette: Palette
     turn_deg: float
+    cube_turn_deg: float
     parts: list[Part]
     dice: Dice
 
@@ -40,6 +41,7 @@ def scene_of(prompt: str, seed: int) -> Scene:
         subject=name,
         palette=painted(own, asked_colours(prompt), dice),
         turn_deg=subject.turn_deg + dice.between("turn", -8, 8),
+        cube_turn_deg=subject.cube_turn_deg,
         parts=subject.build(dice),
         dice=dice,
     )

@@ -11,10 +11,14 @@ from madar.simulator.renderer.parts import Part
 
 @dataclass(frozen=True, kw_only=True)
 class Subject:
-    """`turn_deg` is how far it is turned to show its right side; flat things turn less."""
+    """`turn_deg` is how far it is turned to show its right side; flat things turn less.
+
+    Cubes are seen over a corner, so there flat things turn towards the viewer by `cube_turn_deg`.
+    """
 
     build: Callable[[Dice], list[Part]]
     turn_deg: float = 24.0
+    cube_turn_deg: float = 0.0
     colours: tuple[Palette, ...] = ()
 
 
@@ -41,6 +45,7 @@ SUBJECTS: dict[str, Subject] = {
     "heart": Subject(
         build=living.heart,
         turn_deg=16,
+        cube_turn_deg=27,
         colours=_colours("#e5304f #ff8fab #ffc2d1", "#f2416b #ff9e7a #ffd166"),
     ),
     "tree": Subject(
@@ -64,16 +69,18 @@ SUBJECTS: dict[str, Subject] = {
     "crescent": Subject(
         build=living.crescent,
         turn_deg=18,
+        cube_turn_deg=27,
         colours=_colours("#f5bd2e #7c6cf0 #ff9ecb", "#ffd05a #38a3d1 #ff8f6b"),
     ),
     "cup": Subject(
         build=made.cup,
         colours=_colours("#e8558f #6f4330 #ffd166", "#3aa6a0 #6b4230 #ff8a5b"),
     ),
-    "planet": Subject(build=living.planet, turn_deg=10),
+    "planet": Subject(build=living.planet, turn_deg=10, cube_turn_deg=27),
     "star": Subject(
         build=living.star,
         turn_deg=18,
+        cube_turn_deg=45,
         colours=_colours("#ffc53d #ff7a59 #6ec6ff", "#ffb627 #8b6cf0 #ff8fa3"),
     ),
 }

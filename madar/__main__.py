@@ -1,0 +1,5 @@
+"""`python -m madar`."""
+
+from madar.cli import main
+
+main()

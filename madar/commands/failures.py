@@ -1,0 +1,43 @@
+"""What a failure reads like on a terminal, and the exit code it ends with."""
+
+import httpx
+import psycopg
+
+from madar.commands.terminal import FAILED, NOT_CONFIGURED, UPSTREAM, CommandFailed
+from madar.db.migrate import MigrationFault
+from madar.errors import MadarError
+from madar.local.children import KeepsDying
+from madar.local.ports import NoFreePort
+from madar.local.postgres import PostgresFailed
+from madar.settings import SettingsFault
+
+_SPEAK_FOR_THEMSELVES = (MigrationFault, PostgresFailed, NoFreePort, KeepsDying)
+
+
+def explain(error: Exception) -> CommandFailed:
+    match error:
+        case SettingsFault():
+            return CommandFailed(str(error), NOT_CONFIGURED)
+        case psycopg.OperationalError():
+            text = f"The database does not answer: {error}\nSee what is wrong: madar doctor"
+            return CommandFailed(text, UPSTREAM)
+        case httpx.TransportError():
+            return CommandFailed(f"No answer: {error}\nSee what is wrong: madar doctor", UPSTREAM)
+        case PermissionError():
+            text = (
+                f"Not allowed to use {error.filename}; it belongs to another user. "
+                "Run this as that user, or change the owner."
+            )
+            return CommandFailed(text, FAILED)
+        case OSError(filename=str(name)):
+            return CommandFailed(f"{name}: {error.strerror}", FAILED)
+        case MadarError():
+            return CommandFailed(f"Failed: {error.code} {error.params or ''}".strip(), FAILED)
+        case _ if isinstance(error, _SPEAK_FOR_THEMSELVES):
+            return CommandFailed(str(error), FAILED)
+        case _:
+            text = (
+                f"This is a fault in Madar: {type(error).__name__}: {error}\n"
+                "See where: put --debug right behind madar and run it again"
+            )
+            return CommandFailed(text, FAILED)

@@ -1,0 +1,126 @@
+"""The settings of a laptop: what `madar dev` gives its processes and other commands read back.
+
+Whatever the user has set wins, group by group: with a real Fal key the simulator is left out,
+with a DATABASE_URL the embedded PostgreSQL, with a GOOGLE_CLIENT_ID the local issuer.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from madar.local.postgres import address
+from madar.local.state import State, read_json, write_json
+from madar.settings import child_environment, source_of
+
+DATABASE = "madar"
+GOOGLE_CLIENT_ID = "madar-local"
+FAL_ACCOUNT_ID = "madar-simulator"  # whom the simulator's webhooks say they are from
+FAL_API_KEY = "local:simulator"
+SECRET_BYTES = 32
+
+
+@dataclass(frozen=True, kw_only=True)
+class GoogleClient:
+    """We, as the local issuer knows us."""
+
+    id: str
+    secret: str
+    redirect_uri: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Local:
+    """Which parts are ours to start, and the settings that go with them, named as variables."""
+
+    database: bool
+    simulator: bool
+    issuer: bool
+    variables: dict[str, str]
+
+    def overrides(self) -> dict[str, str]:
+        """The same as load_settings takes them."""
+        return {name.lower(): value for name, value in self.variables.items()}
+
+
+def compose(state: State, *, port: int, simulator_port: int) -> Local:
+    """Makes the secrets on the first call; they stay, so that sessions survive a restart."""
+    secret = secrets_of(state)
+    app_url = f"http://localhost:{port}"
+    variables = {
+        "PORT": str(port),
+        "APP_URL": app_url,
+        "STORAGE_DIR": str(state.files),
+        "JWT_SECRET": secret["jwt_secret"],
+        "FAL_WEBHOOK_SECRET": secret["fal_webhook_secret"],
+    }
+    if database := not _is_set("database_url"):
+        variables["DATABASE_URL"] = address(state.postgres, DATABASE)
+    if simulator := not _is_set("fal_api_key"):
+        variables |= _fal(simulator_port)
+    if issuer := not _is_set("google_client_id"):
+        variables |= _google(google_client(state, app_url), simulator_port)
+    ours = {name: value for name, value in variables.items() if _is_ours(name)}
+    return Local(database=database, simulator=simulator, issuer=issuer, variables=ours)
+
+
+def google_client(state: State, app_url: str) -> GoogleClient:
+    return GoogleClient(
+        id=GOOGLE_CLIENT_ID,
+        secret=secrets_of(state)["google_client_secret"],
+        redirect_uri=f"{app_url}/api/auth/google/callback",
+    )
+
+
+def of_last_start(state: State) -> Local | None:
+    """What `madar dev` gives its processes, for a command in another terminal."""
+    note = state.read_note()
+    if note is None or not state.secrets.exists():
+        return None
+    return compose(state, port=note.port, simulator_port=note.simulator_port)
+
+
+def secrets_of(state: State) -> dict[str, str]:
+    try:
+        return read_json(state.secrets)
+    except (FileNotFoundError, ValueError):
+        names = ("jwt_secret", "fal_webhook_secret", "google_client_secret")
+        made = {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
+        state.make()
+        write_json(state.secrets, made)
+        return made
+
+
+def is_production() -> bool:
+    """Asked before the settings are complete."""
+    variables = child_environment()
+    return "production" in (variables.get("APP_ENV"), variables.get("NODE_ENV"))
+
+
+def _is_set(name: str) -> bool:
+    return source_of(name) != "default"
+
+
+def _is_ours(variable: str) -> bool:
+    """The port was chosen with what the user set in mind, so it is always ours to tell."""
+    return variable == "PORT" or not _is_set(variable.lower())
+
+
+def _fal(simulator_port: int) -> dict[str, str]:
+    url = f"http://127.0.0.1:{simulator_port}"
+    return {
+        "FAL_API_KEY": FAL_API_KEY,
+        "FAL_ACCOUNT_ID": FAL_ACCOUNT_ID,
+        "FAL_QUEUE_URL": url,
+        "FAL_API_URL": url,
+        "FAL_JWKS_URL": f"{url}/.well-known/jwks.json",
+        "FAL_MEDIA_HOSTS": "127.0.0.1,localhost",
+        "POLL_MIN_S": "1",
+    }
+
+
+def _google(client: GoogleClient, simulator_port: int) -> dict[str, str]:
+    return {
+        "GOOGLE_ISSUER": f"http://localhost:{simulator_port}/google",
+        "GOOGLE_CLIENT_ID": client.id,
+        "GOOGLE_CLIENT_SECRET": client.secret,
+        "GOOGLE_REDIRECT_URI": client.redirect_uri,
+    }

@@ -1,0 +1,119 @@
+"""What holds for every address: unknown ones, wrong methods, request ids, CORS."""
+
+from tests.api.looking import is_arabic, problem_in, without_id
+from tests.product import Person, Product
+
+LISTED, UNKNOWN = "https://madar.ai", "https://evil.test"
+
+
+def test_unknown_addresses_are_problem_documents(product: Product) -> None:
+    paths = ("/x", "/api", "/api/generations/", "/api//styles", "/previews/x.webp", "/previews/%00")
+    with product.anonymous() as http:
+        answers = [http.get(path) for path in (*paths, "/previews/..%2f..%2fsettings.py")]
+
+    for answer in answers:
+        problem_in(answer, 404, "not_found")
+        assert without_id(answer) == without_id(answers[0])
+
+
+def test_a_wrong_method_is_told_the_right_ones(product: Product) -> None:
+    allowed = {
+        "/api/auth/google/url": {"GET", "HEAD"},
+        "/api/auth/google/callback": {"GET", "HEAD", "POST"},
+        "/api/auth/user": {"GET", "HEAD"},
+        "/api/auth/logout": {"POST"},
+        "/api/generations": {"GET", "HEAD", "POST"},
+        "/api/generations/x": {"GET", "HEAD"},
+        "/api/generations/x/download": {"GET", "HEAD"},
+        "/api/uploads/image": {"POST"},
+        "/api/styles": {"GET", "HEAD"},
+        "/api/health": {"GET", "HEAD"},
+        "/api/webhooks/fal": {"POST"},
+        "/files/x": {"GET", "HEAD"},
+        "/": {"GET", "HEAD"},
+    }
+    with product.anonymous(**{"Accept-Language": "ar"}) as http:
+        answers = {path: http.put(path) for path in allowed}
+
+    for path, answer in answers.items():
+        body = problem_in(answer, 405, "method_not_allowed")
+        assert is_arabic(body["detail"])
+        assert "PUT" in body["detail"]
+        assert set(answer.headers["allow"].split(", ")) == allowed[path], path
+
+
+def test_a_usable_request_id_is_echoed_and_another_replaced(product: Product) -> None:
+    given = {
+        "0123456789abcdef": True,
+        "a_b-C" * 12: True,
+        "short": False,
+        "x" * 65: False,
+        "spaces in it": False,
+        '"><script>': False,
+    }
+    with product.anonymous() as http:
+        for request_id, is_kept in given.items():
+            for path in ("/api/health", "/x"):
+                answer = http.get(path, headers={"X-Request-Id": request_id})
+                echoed = answer.headers["x-request-id"]
+                assert (echoed == request_id) == is_kept
+                assert len(echoed) >= 8
+        ids = {http.get("/api/health").headers["x-request-id"] for _ in range(3)}
+    assert len(ids) == 3
+
+
+def test_a_listed_origin_may_read_answers_and_refusals(product: Product, amal: Person) -> None:
+    asked = {
+        "/api/generations": 200,
+        "/api/generations/x": 404,
+        "/api/generations?page=0": 422,
+        "/x": 404,
+    }
+    for path, status in asked.items():
+        answer = amal.get(path, headers={"Origin": LISTED})
+        assert answer.status_code == status
+        assert answer.headers["access-control-allow-origin"] == LISTED
+        assert answer.headers["access-control-allow-credentials"] == "true"
+        assert "Origin" in answer.headers["vary"]
+        exposed = answer.headers["access-control-expose-headers"]
+        assert {"X-Request-Id", "Retry-After", "Location"} <= set(exposed.split(", "))
+    with product.anonymous(Origin=LISTED) as http:
+        refused = http.post("/api/generations", content=b"x" * 70_000)
+        assert refused.status_code == 413
+        assert refused.headers["access-control-allow-origin"] == LISTED
+
+
+def test_an_unknown_origin_may_read_nothing(amal: Person) -> None:
+    for origin in (UNKNOWN, "null", "https://madar.ai.evil.test", "http://madar.ai"):
+        answer = amal.get("/api/generations", headers={"Origin": origin})
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def test_a_browser_asks_before_it_sends(product: Product) -> None:
+    wants = {
+        "Access-Control-Request-Method": "POST",
+        "Access-Control-Request-Headers": "content-type, idempotency-key, authorization",
+    }
+    with product.anonymous() as http:
+        yes = http.options("/api/generations", headers={**wants, "Origin": LISTED})
+        no = http.options("/api/generations", headers={**wants, "Origin": UNKNOWN})
+
+    assert yes.status_code == 200
+    assert yes.headers["access-control-allow-origin"] == LISTED
+    assert yes.headers["access-control-max-age"] == "600"
+    assert no.status_code == 400
+    assert "access-control-allow-origin" not in no.headers
+
+
+def test_home_greets_in_both_languages_and_shows_no_markup_of_a_name(product: Product) -> None:
+    person = product.sign_in("huda@madar.test", **{"Accept-Language": "ar"})
+    product.execute("UPDATE users SET display_name = '<b>Huda</b>'")
+
+    with product.anonymous() as http:
+        signed_out = http.get("/")
+        signed_in = http.get("/", headers={"Cookie": f"madar={person.cookie}"})
+
+    assert 'lang="en" dir="ltr"' in signed_out.text
+    assert 'lang="ar" dir="rtl"' in signed_in.text
+    assert "&lt;b&gt;Huda&lt;/b&gt;" in signed_in.text
+    assert signed_in.headers["content-security-policy"] == "default-src 'none'"

@@ -1,0 +1,198 @@
+"""POST /api/webhooks/fal."""
+
+import json
+import time
+from dataclasses import dataclass, field
+from uuid import UUID, uuid4
+
+import httpx
+import pytest
+
+from madar.simulator.webhooks import SigningKey
+from tests.api.looking import is_arabic, problem_in, without_id, written
+from tests.conftest import Start
+from tests.product import Json, Person, Product
+from tests.simulator.harness import Fal
+
+REQUEST_ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
+
+
+@dataclass(kw_only=True)
+class Sender:
+    """Signs like Fal, with the simulator's own key; each test spoils one thing."""
+
+    product: Product
+    key: SigningKey
+    attempt_id: str
+    body: Json = field(default_factory=lambda: {"request_id": REQUEST_ID, "status": "OK"})
+
+    def send(
+        self,
+        *,
+        body: bytes | None = None,
+        signed: bytes | None = None,
+        query: Json | None = None,
+        at: float | None = None,
+        user_id: str = "madar-simulator",
+        request_id: str = REQUEST_ID,
+        **headers: str,
+    ) -> httpx.Response:
+        content = json.dumps(self.body).encode() if body is None else body
+        made = self.key.headers(
+            request_id=request_id,
+            user_id=user_id,
+            timestamp=int(time.time() if at is None else at),
+            body=content if signed is None else signed,
+        )
+        kept = {name: value for name, value in {**made, **headers}.items() if value}
+        with self.product.anonymous(**kept) as http:
+            return http.post(
+                "/api/webhooks/fal", params=self.query if query is None else query, content=content
+            )
+
+    @property
+    def query(self) -> Json:
+        return {"a": self.attempt_id, "t": self.token}
+
+    @property
+    def token(self) -> str:
+        return self.product.settings.webhook_token(UUID(self.attempt_id))
+
+    def state(self) -> Json:
+        return self.product.rows(
+            "SELECT a.state, a.request_id, a.announced_at IS NOT NULL AS is_announced,"
+            "       g.next_action_at > now() AS sleeps, g.version"
+            "  FROM attempts a JOIN generations g ON g.id = a.generation_id"
+        )[0]
+
+
+@pytest.fixture
+def sender(
+    product: Product, amal: Person, fal: Fal, tmp_path_factory: pytest.TempPathFactory
+) -> Sender:
+    """An attempt that was sent, whose generation sleeps until the next poll."""
+    attempt_id = amal.create()["jobId"]
+    product.execute("UPDATE attempts SET state = 'sent', sent_at = now()")
+    product.execute("UPDATE generations SET next_action_at = now() + interval '1 hour'")
+    product.execute("DELETE FROM procrastinate_jobs")
+    published = fal.http.get("/.well-known/jwks.json").json()
+    paths = tmp_path_factory.getbasetemp().glob("simulator*/webhook-key")
+    keys = [SigningKey.load_or_create(path) for path in paths]
+    key = next(key for key in keys if key.jwks() == published)
+    return Sender(product=product, key=key, attempt_id=attempt_id)
+
+
+def test_a_right_delivery_binds_the_request_and_wakes_a_worker(sender: Sender) -> None:
+    answer = sender.send()
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert sender.state() == {
+        "state": "accepted",
+        "request_id": REQUEST_ID,
+        "is_announced": True,
+        "sleeps": False,
+        "version": 1,
+    }
+    jobs = sender.product.rows("SELECT task_name, status, args FROM procrastinate_jobs")
+    [generation] = sender.product.rows("SELECT id::text FROM generations")
+    assert jobs == [
+        {
+            "task_name": "generations.advance",
+            "status": "todo",
+            "args": {"generation_id": generation["id"]},
+        }
+    ]
+
+
+def test_repeated_deliveries_do_no_harm(sender: Sender) -> None:
+    answers = [sender.send() for _ in range(3)]
+
+    assert [answer.status_code for answer in answers] == [200] * 3
+    assert written(sender.product)["procrastinate_jobs"] == 1
+    assert sender.state()["state"] == "accepted"
+
+
+def test_a_second_request_id_does_not_take_the_attempt_over(sender: Sender) -> None:
+    sender.send()
+    other = REQUEST_ID[:-1] + "0"
+
+    answer = sender.send(request_id=other, body=json.dumps({"request_id": other}).encode())
+
+    assert answer.status_code == 200
+    assert sender.state()["request_id"] == REQUEST_ID
+
+
+def test_a_delivery_after_the_end_changes_nothing(sender: Sender) -> None:
+    sender.product.execute("UPDATE generations SET state = 'failed', error_code = 'timeout',"
+                           " next_action_at = NULL")  # fmt: skip
+    sender.product.execute("UPDATE attempts SET state = 'failed'")
+    before = sender.state()
+
+    answer = sender.send()
+
+    assert answer.status_code == 200
+    assert sender.state() == before
+    assert written(sender.product)["procrastinate_jobs"] == 0
+
+
+def test_what_is_not_rightly_signed_for_us_is_refused_without_a_word(sender: Sender) -> None:
+    body = json.dumps(sender.body).encode()
+    now = time.time()
+    other = REQUEST_ID[:-1] + "0"
+    before = sender.state()
+
+    answers = {
+        "unsigned": sender.send(**{"X-Fal-Webhook-Signature": ""}),
+        "no headers": _post_plain(sender, body),
+        "not hex": sender.send(**{"X-Fal-Webhook-Signature": "zz"}),
+        "another signature": sender.send(**{"X-Fal-Webhook-Signature": "00" * 64}),
+        "another account": sender.send(user_id="somebody-else"),
+        "a changed byte": sender.send(body=body.replace(b"OK", b"KO"), signed=body),
+        "an old timestamp": sender.send(at=now - 320),
+        "a future timestamp": sender.send(at=now + 320),
+        "a changed timestamp": sender.send(**{"X-Fal-Webhook-Timestamp": str(int(now) - 9)}),
+        "arabic digits": sender.send(**{"X-Fal-Webhook-Timestamp": "1e9"}),
+        "another request in the body": sender.send(request_id=other),
+        "no token": sender.send(query={"a": sender.attempt_id}),
+        "a wrong token": sender.send(query={**sender.query, "t": "0" * 64}),
+        "another attempt's token": sender.send(query={**sender.query, "a": str(uuid4())}),
+        "no attempt": sender.send(query={}),
+        "no attempt but letters": sender.send(query={"a": "صاروخ", "t": "صاروخ"}),
+    }
+
+    for name, answer in answers.items():
+        problem_in(answer, 401, "webhook_refused")
+        assert without_id(answer) == without_id(answers["unsigned"]), name
+    assert sender.state() == before
+    assert written(sender.product)["procrastinate_jobs"] == 0
+
+
+def _post_plain(sender: Sender, body: bytes) -> httpx.Response:
+    with sender.product.anonymous() as http:
+        return http.post("/api/webhooks/fal", params=sender.query, content=body)
+
+
+def test_a_signed_body_that_is_not_json_is_refused(sender: Sender) -> None:
+    before = sender.state()
+
+    broken, odd = sender.send(body=b"{"), sender.send(body=b'["request_id"]')
+
+    problem_in(broken, 400, "not_json")
+    problem_in(odd, 401, "webhook_refused")
+    assert sender.state() == before
+
+
+def test_without_keys_fal_is_asked_to_come_again(start: Start, sender: Sender) -> None:
+    keyless = start(fal_jwks_url="http://127.0.0.1:9/none")
+    there = Sender(product=keyless, key=sender.key, attempt_id=sender.attempt_id)
+
+    answer = there.send()
+
+    problem_in(answer, 503, "fal_unavailable")
+    assert answer.headers["retry-after"] == "2"
+
+
+def test_a_refusal_speaks_arabic(sender: Sender) -> None:
+    answer = sender.send(user_id="x", **{"Accept-Language": "ar"})
+
+    assert is_arabic(problem_in(answer, 401, "webhook_refused")["detail"])
