@@ -1,6 +1,6 @@
 """Draws the sample picture of each style that GET /api/styles points at.
 
-    python bench/previews.py madar/api/previews
+python bench/previews.py madar/api/previews
 """
 
 import sys

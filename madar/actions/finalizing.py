@@ -10,7 +10,7 @@ from madar.db import attempts, generations, styles
 from madar.db.generations import Outcome
 from madar.domain import prompts
 from madar.domain.failures import FailureCode
-from madar.domain.generations import MAX_CUTOUTS
+from madar.domain.generations import MAX_CUTOUTS, MAX_DECODER_FAILURES
 from madar.errors import Unavailable
 from madar.imaging.guard import Finalized, PictureRefused
 
@@ -26,10 +26,7 @@ async def finalize(work: Work) -> Outcome | None:
         done = await work.resources.imaging.finalize(picture)
         keys = await _store(work, done)
     except (FalUnreachable, Unavailable) as error:
-        log.warning("finalize.postponed", extra={**work.facts, "why": str(error)})
-        async with work.connection() as conn:
-            await attempts.count_poll(conn, work.attempt)
-        return await work.postpone(pause_s(work))
+        return await _come_back(work, str(error))
     except ResultRefused as refused:
         gone = str(refused) == "gone"
         return await work.fail("result_expired" if gone else "result_invalid", str(refused))
@@ -54,7 +51,16 @@ async def _store(work: Work, done: Finalized) -> tuple[str, str, str]:
     return master, full, thumbnail
 
 
+async def _come_back(work: Work, why: str) -> Outcome | None:
+    log.warning("finalize.postponed", extra={**work.facts, "why": why})
+    async with work.connection() as conn:
+        await attempts.count_poll(conn, work.attempt)
+    return await work.postpone(pause_s(work))
+
+
 async def _refuse(work: Work, refused: PictureRefused) -> Outcome | None:
+    if refused.reason == "decoder_failed" and work.attempt.polls < MAX_DECODER_FAILURES:
+        return await _come_back(work, refused.reason)
     if refused.reason == "not_transparent":
         can_repeat = work.attempt.step == "cutout" and work.attempt.tries < MAX_CUTOUTS
         if can_repeat:

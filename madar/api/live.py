@@ -134,7 +134,8 @@ class _Connection:
         try:
             if generation_id is None:
                 raise NotFound
-            if len(self._inbox.joined) >= MAX_JOINED:
+            is_new = generation_id not in self._inbox.joined
+            if is_new and len(self._inbox.joined) >= MAX_JOINED:
                 await self._socket.close(POLICY, "too_many_joined")
                 raise WebSocketDisconnect(POLICY)
             await self._send(await self._joined(generation_id))
@@ -145,6 +146,15 @@ class _Connection:
 
     async def _joined(self, generation_id: UUID) -> dict[str, Any]:
         self._hub.join(self._inbox, generation_id)
+        snapshot = await self._snapshot(generation_id)
+        while snapshot["version"] < self._inbox.joined[generation_id]:
+            # An event overtook the reading; the answer must not go back behind it.
+            snapshot = await self._snapshot(generation_id)
+        self._inbox.joined[generation_id] = snapshot["version"]
+        named = {"generationId": str(generation_id), "version": snapshot["version"]}
+        return {"type": "joined", **named, "snapshot": snapshot}
+
+    async def _snapshot(self, generation_id: UUID) -> dict[str, Any]:
         body = await read(
             resources_of(self._socket).pool,
             lambda conn: generations.get_generation_document(
@@ -153,12 +163,7 @@ class _Connection:
         )
         if body is None:
             raise NotFound
-        snapshot = orjson.loads(self._finish(body))
-        self._inbox.joined[generation_id] = max(
-            snapshot["version"], self._inbox.joined.get(generation_id, 0)
-        )
-        named = {"generationId": str(generation_id), "version": snapshot["version"]}
-        return {"type": "joined", **named, "snapshot": snapshot}
+        return orjson.loads(self._finish(body))
 
     def _event(self, row: Announcement) -> str:
         shown = orjson.loads(self._finish(row.document.encode()))

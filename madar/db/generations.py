@@ -9,7 +9,7 @@ from uuid import UUID
 from psycopg.types.json import Jsonb
 
 from madar.db.sql import Connection, Queries
-from madar.domain.generations import InputType, PublicStatus, State, Step
+from madar.domain.generations import GenerationRequest, PublicStatus, State, Step
 
 _sql = Queries("generations")
 
@@ -83,12 +83,7 @@ async def insert_generation(
     *,
     id: UUID,
     owner_id: UUID,
-    prompt: str | None,
-    style: str,
-    aspect_ratio: str,
-    input_type: InputType,
-    source_upload_id: UUID | None,
-    custom_colors: Sequence[str],
+    request: GenerationRequest,
     seed: int,
     first_step: Step,
     attempt_id: UUID,
@@ -103,12 +98,12 @@ async def insert_generation(
         "insert_generation",
         id=id,
         owner_id=owner_id,
-        prompt=prompt,
-        style=style,
-        aspect_ratio=aspect_ratio,
-        input_type=input_type,
-        source_upload_id=source_upload_id,
-        custom_colors=Jsonb(list(custom_colors)),
+        prompt=request.prompt,
+        style=request.style,
+        aspect_ratio=request.aspect_ratio,
+        input_type=request.input_type,
+        source_upload_id=request.source_upload_id,
+        custom_colors=Jsonb(list(request.custom_colors)),
         seed=seed,
         first_step=first_step,
         attempt_id=attempt_id,

@@ -23,8 +23,8 @@ class NamedColor:
     arabic: str
 
 
-# Shades in the middle of what a name covers, not CSS's corners of the RGB cube: from #0000ff a royal
-# blue is farther away than violet.
+# Shades in the middle of what a name covers, not CSS's corners of the RGB cube: a royal blue is
+# farther from #0000ff than from violet.
 COLORS = tuple(
     NamedColor(hex=hex_code, english=english, arabic=arabic)
     for hex_code, english, arabic in (

@@ -28,6 +28,7 @@ MAX_COLORS = 8
 MAX_SEED = 2**31 - 1
 MAX_TRIES_PER_STEP = 3
 MAX_CUTOUTS = 2
+MAX_DECODER_FAILURES = 3  # a child killed once may have been unlucky, not the picture's fault
 
 
 @dataclass(frozen=True, kw_only=True)

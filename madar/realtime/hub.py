@@ -120,6 +120,7 @@ class Hub:
             rows = await read_rows(list(changed))
         except BaseException:
             self._changed |= changed
+            self._rung.set()
             raise
         for row in rows:
             for inbox in self._wanted.get(row.id, ()):

@@ -1,4 +1,4 @@
--- name: get_attempt_to_advance(generation_id) maybe
+-- name: get_attempt_to_advance(generation_id) one
 -- For a worker: the newest attempt, with its ages by the database's clock.
 SELECT a.id, a.n, a.step, a.state, a.seed, a.endpoint, a.arguments, a.request_id, a.polls,
        a.result, a.sent_at, a.announced_at IS NOT NULL AS is_announced,
@@ -108,6 +108,8 @@ WITH locked AS (
       FROM generations
      WHERE id = $2
        AND lease_epoch = $3
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
        FOR UPDATE
 ), attempt AS (
     UPDATE attempts a
