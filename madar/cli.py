@@ -76,7 +76,14 @@ def _show_version(ctx: click.Context, _: click.Parameter, wanted: bool) -> None:
     epilog='Example: madar generate "a red rocket" --style voxel-3d -o rocket.png',
 )
 @click.option("--debug", is_flag=True, help="Show where in the code a failure comes from.")
-@click.option("--version", is_flag=True, is_eager=True, expose_value=False, callback=_show_version)
+@click.option(
+    "--version",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=_show_version,
+    help="Show the version and exit.",
+)
 @click.option("--no-color", envvar="NO_COLOR", hidden=True, default="", is_flag=False)
 @click.pass_context
 def cli(ctx: click.Context, *, debug: bool, no_color: str) -> None:

@@ -10,6 +10,7 @@ from madar.clients.fal import Fal, open_fal
 from madar.clients.fal_webhooks import WebhookVerifier
 from madar.clients.google import Google, open_google
 from madar.clients.storage import Storage
+from madar.clients.tls import tls_context
 from madar.db.pool import Pool, open_pool
 from madar.imaging.guard import Imaging, open_imaging
 from madar.settings import Settings
@@ -36,7 +37,7 @@ async def open_resources(
         open_fal(settings) as fal,
         open_google(settings) as google,
         open_imaging() as imaging,
-        httpx.AsyncClient(timeout=5) as http,
+        httpx.AsyncClient(timeout=5, verify=tls_context()) as http,
     ):
         yield Resources(
             settings=settings,

@@ -12,11 +12,16 @@ from typing import Any
 import psycopg
 import psycopg.sql
 import pytest
+from hypothesis import settings
 
 from madar.db import migrate
 from madar.local import postgres
 from tests.product import AMAL, BADR, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal, serving
+
+# The same examples each time, and a busy machine is no failure.
+settings.register_profile("madar", derandomize=True, deadline=None, database=None)
+settings.load_profile("madar")
 
 _QUICK = {
     "fsync": "off",

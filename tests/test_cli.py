@@ -94,6 +94,7 @@ def test_settings_never_shows_a_secret(state: State) -> None:
     told = json.loads(run("settings", "--json", "--state", state.folder, JWT_SECRET=SECRET).stdout)
 
     assert SECRET not in plain.output
+    assert not state.folder.exists()  # looking changes nothing
     assert told["JWT_SECRET"] == {"value": "set (39 characters)", "source": "JWT_SECRET"}
     assert told["FAL_WEBHOOK_SECRET"]["source"] == "madar dev"
     assert told["LEASE_S"] == {"value": "30.0", "source": "default"}

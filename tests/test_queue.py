@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from typing import Any
 
 from jobs import generations, maintenance
 from madar import queue
@@ -14,27 +15,30 @@ _INSERT = re.compile(
 )
 
 
-def test_the_names_in_sql_are_those_of_registered_tasks() -> None:
+def registered() -> dict[str, Any]:
+    """Our tasks by name, as the worker has them."""
     app = queue.make_app()
     generations.register(app)
     maintenance.register(app)
+    tasks: dict[str, Any] = vars(app)["tasks"]
+    return {name: task for name, task in tasks.items() if "procrastinate" not in name}
+
+
+def test_the_names_in_sql_are_those_of_registered_tasks() -> None:
+    tasks = registered()
     text = "".join(path.read_text(encoding="utf-8") for path in QUERIES.glob("*.sql"))
 
     found = _INSERT.findall(text)
 
     assert len(found) == text.count("INSERT INTO procrastinate_jobs") > 0
     for queue_name, task_name, argument in found:
-        task = app.tasks[task_name]
+        task = tasks[task_name]
         assert (task.queue, task_name) == (queue_name, queue.ADVANCE)
         assert argument in inspect.signature(task.func).parameters
 
 
 def test_every_task_is_in_the_one_queue_the_worker_reads() -> None:
-    app = queue.make_app()
-    generations.register(app)
-    maintenance.register(app)
-
-    ours = {name: task for name, task in app.tasks.items() if "procrastinate" not in name}
+    ours = registered()
 
     assert ours.keys() == {queue.ADVANCE, "maintenance.sweep"}
     assert {task.queue for task in ours.values()} == {queue.GENERATIONS_QUEUE}

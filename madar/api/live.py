@@ -37,22 +37,25 @@ MAX_MESSAGE_CHARACTERS = 4096
 MAX_JOINED = 100
 EVENTS = {"completed": "generation:completed", "failed": "generation:failed"}
 
-POLICY, UNAUTHENTICATED, UNSUPPORTED = 1008, 4401, 1003
+POLICY, UNAUTHENTICATED, UNSUPPORTED, TRY_AGAIN_LATER = 1008, 4401, 1003, 1013
 
 
 async def live(socket: WebSocket[State]) -> None:
     """Authenticate, then listen and tell until one side goes."""
     try:
         viewer = await _viewer_at_handshake(socket)
-    except Forbidden as error:
+    except (Forbidden, Unavailable) as error:
         await socket.send_denial_response(problems.problem(socket, error))
         return
     offered: list[str] = socket.scope["subprotocols"]
     await socket.accept(subprotocol=PROTOCOL if PROTOCOL in offered else None)
     try:
         viewer = viewer or await _viewer_in_first_message(socket)
-    except (Unauthenticated, Unavailable, TimeoutError):
+    except (Unauthenticated, TimeoutError):
         await socket.close(UNAUTHENTICATED, "not_signed_in")
+        return
+    except Unavailable as error:
+        await socket.close(TRY_AGAIN_LATER, error.code)
         return
     except WebSocketDisconnect:
         return
@@ -60,14 +63,14 @@ async def live(socket: WebSocket[State]) -> None:
 
 
 async def _viewer_at_handshake(socket: WebSocket[State]) -> Viewer | None:
-    """By cookie or header; None: the first message has to say. Raises Forbidden."""
+    """By cookie or header; None: the first message has to say. Raises Forbidden, Unavailable."""
     settings = resources_of(socket).settings
     has_cookie = cookie_name(settings) in cookies_of(socket)
     if not has_cookie and "authorization" not in socket.headers:
         return None
     try:
         return await viewer_of(socket)
-    except (Unauthenticated, Unavailable):
+    except Unauthenticated:
         return None
 
 
@@ -122,7 +125,7 @@ class _Connection:
                 case "auth":
                     await self._send({"type": "authenticated"})
                 case _:
-                    await self._send({"type": "error", "code": "message_unknown"})
+                    await self._send(self._error(MadarError("message_unknown"), None))
 
     async def write(self) -> None:
         while row := await self._inbox.get():

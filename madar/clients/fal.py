@@ -20,6 +20,7 @@ import fal_client.client
 import httpx
 from asyncstdlib import cached_property
 
+from madar.clients.tls import tls_context
 from madar.domain.answers import dig, text_at
 from madar.domain.failures import ProviderFailure, failure_of
 from madar.settings import Settings
@@ -94,7 +95,7 @@ class _Transport(httpx.AsyncHTTPTransport):
     """Sends what fal-client addresses to Fal's queue to the configured host instead."""
 
     def __init__(self, queue_url: str) -> None:
-        super().__init__()
+        super().__init__(verify=tls_context())
         self._queue = httpx.URL(queue_url)
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
@@ -256,7 +257,7 @@ async def open_fal(settings: Settings) -> AsyncGenerator[Fal]:
     headers = {"Authorization": f"Key {settings.fal_api_key}"}
     async with (
         httpx.AsyncClient(transport=transport, headers=headers, timeout=timeout) as queue,
-        httpx.AsyncClient(timeout=timeout) as web,
+        httpx.AsyncClient(timeout=timeout, verify=tls_context()) as web,
     ):
         yield Fal(settings, queue, web)
 

@@ -15,6 +15,7 @@ import httpx
 from joserfc import errors as jose
 from joserfc import jwk, jws, jwt
 
+from madar.clients.tls import tls_context
 from madar.domain.answers import dig, text_at
 from madar.errors import Unauthenticated, Unavailable
 from madar.settings import Settings
@@ -143,7 +144,7 @@ class Google:
 
 @asynccontextmanager
 async def open_google(settings: Settings) -> AsyncGenerator[Google]:
-    async with httpx.AsyncClient(timeout=TIMEOUT) as http:
+    async with httpx.AsyncClient(timeout=TIMEOUT, verify=tls_context()) as http:
         yield Google(settings, http)
 
 

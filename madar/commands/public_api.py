@@ -96,7 +96,8 @@ def _words_of(response: httpx.Response) -> str:
     except ValueError:
         return f"{response.url} answered {response.status_code}"
     text = str(problem.get("detail") or problem.get("title") or response.status_code)
-    places = [
-        f"  {fault.get('pointer')}: {fault.get('detail')}" for fault in problem.get("errors", ())
-    ]
-    return "\n".join([f"{text} ({problem.get('code', response.status_code)})", *places])
+    head = f"{text} ({problem.get('code', response.status_code)})"
+    faults: list[Document] = problem.get("errors", [])
+    if len(faults) < 2:  # noqa: PLR2004 - one fault is what the head says already
+        return head
+    return "\n".join([head, *(f"  {fault['pointer']}: {fault['detail']}" for fault in faults)])

@@ -17,6 +17,7 @@ from madar.local import environment
 from madar.local.banner import Facts, compose_banner
 from madar.local.children import Child, Program, Say
 from madar.local.environment import DATABASE
+from madar.local.postgres import PostgresFailed
 from madar.local.postgres import running as running_postgres
 from madar.local.sharing import restart_if_dead, shared_server
 from madar.local.state import Note, State, size_of
@@ -24,6 +25,7 @@ from madar.local.supervisor import Ending, running, until_answers
 from madar.settings import ROOT, child_environment, load_settings
 
 LOOK_AT_DATABASE_EVERY_S = 1.0
+DATABASE_TRIES = 3
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +48,7 @@ class Development:
     def __init__(self, plan: Plan, *, say: Say) -> None:
         self._plan = plan
         self._say = say
+        environment.keep_secrets(plan.state)
         self._local = environment.compose(
             plan.state, port=plan.port, simulator_port=plan.simulator_port
         )
@@ -104,15 +107,19 @@ class Development:
 
     async def _keep_database(self) -> None:
         """A killed server starts again; two looks, because a restart on purpose is short."""
-        missed = 0
+        missed = failed = 0
         while not self._ending.is_near:
             await self._ending.pause(LOOK_AT_DATABASE_EVERY_S)
             missed = 0 if running_postgres(self._plan.state.postgres) else missed + 1
-            if missed > 1 and not self._ending.is_near:
-                self._say("PostgreSQL ended by itself and is started again")
-                try:
-                    await asyncio.to_thread(restart_if_dead, self._plan.state)
-                except Exception as error:  # noqa: BLE001 - told once everything has stopped
+            if missed < 2 or self._ending.is_near:  # noqa: PLR2004 - two looks
+                continue
+            self._say("PostgreSQL ended by itself and is started again")
+            try:
+                await asyncio.to_thread(restart_if_dead, self._plan.state)
+                failed = 0
+            except (PostgresFailed, OSError) as error:
+                failed += 1  # somebody else may have been restarting it at the same moment
+                if failed >= DATABASE_TRIES:
                     self._ending.ask(error)
 
     @property

@@ -42,7 +42,6 @@ class Local:
 
 
 def compose(state: State, *, port: int, simulator_port: int) -> Local:
-    """Makes the secrets on the first call; they stay, so that sessions survive a restart."""
     secret = secrets_of(state)
     app_url = f"http://localhost:{port}"
     variables = {
@@ -70,23 +69,19 @@ def google_client(state: State, app_url: str) -> GoogleClient:
     )
 
 
-def of_last_start(state: State) -> Local | None:
-    """What `madar dev` gives its processes, for a command in another terminal."""
-    note = state.read_note()
-    if note is None or not state.secrets.exists():
-        return None
-    return compose(state, port=note.port, simulator_port=note.simulator_port)
+def keep_secrets(state: State) -> None:
+    """Write them down once, so that sessions and links survive a restart."""
+    state.make()
+    write_json(state.secrets, secrets_of(state))
 
 
 def secrets_of(state: State) -> dict[str, str]:
+    """Those of this folder, or new ones that are forgotten again."""
     try:
         return read_json(state.secrets)
     except (FileNotFoundError, ValueError):
         names = ("jwt_secret", "fal_webhook_secret", "google_client_secret")
-        made = {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
-        state.make()
-        write_json(state.secrets, made)
-        return made
+        return {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
 
 
 def is_production() -> bool:
@@ -114,6 +109,8 @@ def _fal(simulator_port: int) -> dict[str, str]:
         "FAL_JWKS_URL": f"{url}/.well-known/jwks.json",
         "FAL_MEDIA_HOSTS": "127.0.0.1,localhost",
         "POLL_MIN_S": "1",
+        # The simulator lists a submission at once, so one that is not there never arrived.
+        "SUBMIT_UNKNOWN_AFTER_S": "20",
     }
 
 

@@ -47,6 +47,8 @@ class Server:
         mode = "immediate" if immediately else "fast"
         command = ("pg_ctl", "-D", str(self.data_dir), "-m", mode, "-w", "stop")
         _run(*command, user=_server_user(self.data_dir), check=False)
+        with contextlib.suppress(OSError):  # not empty: it runs still, or again
+            self.socket_dir.rmdir()
 
     def restart(self, *, immediately: bool = False) -> None:
         self.stop(immediately=immediately)
@@ -212,6 +214,8 @@ def _disown_stale_locks(server: Server) -> None:
     The file itself stays: it names the shared memory by which PostgreSQL sees whether sessions
     of the crashed server are still at work on the data.
     """
+    if running(server.data_dir):
+        return
     (server.socket_dir / ".s.PGSQL.5432.lock").unlink(missing_ok=True)
     lock = server.data_dir / "postmaster.pid"
     if lock.exists():

@@ -162,6 +162,7 @@ WITH generation AS (
     UPDATE attempts a
        SET state = CASE WHEN $4::jsonb IS NULL THEN 'failed' ELSE 'succeeded' END,
            result = $4,
+           polls = 0,
            resolved_at = now()
       FROM generation
      WHERE a.id = $1

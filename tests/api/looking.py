@@ -1,6 +1,5 @@
 """What the tests of the edge look at: problem documents, and what was written."""
 
-from typing import Any
 from uuid import UUID
 
 import httpx
@@ -11,7 +10,6 @@ TABLES = (
     *("users", "user_sessions", "sign_ins", "uploads"),
     *("generations", "attempts", "idempotency_keys", "procrastinate_jobs"),
 )
-TELLING = ("code", "detail", "title")
 
 
 def problem_in(answer: httpx.Response, status: int, code: str) -> Json:
@@ -72,7 +70,3 @@ def finish(product: Product, generation_id: str, *, picture: bytes = b"not a rea
         '{"width": 1024, "height": 1024}',
         generation_id,
     )
-
-
-def bodies_of(answers: list[httpx.Response]) -> list[Any]:
-    return [answer.json() for answer in answers]

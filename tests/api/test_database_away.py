@@ -1,11 +1,14 @@
 """Every route, while the database does not answer."""
 
+import json
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from uuid import uuid4
 
 import httpx
+import pytest
+from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from tests.api.looking import is_arabic, problem_in
 from tests.api.test_get_user import signed
@@ -27,10 +30,15 @@ NEEDS = (
 )
 
 
+def a_token(product: Product) -> str:
+    """Well signed; whether its session lives, only the database knows."""
+    claims = {"sid": str(uuid4()), "userId": str(uuid4()), "exp": int(time.time()) + 60}
+    return signed(claims, secret=str(product.settings.jwt_secret))
+
+
 def test_each_answers_soon_that_it_cannot_now(start: Start, tmp_path: Path) -> None:
     product = start(database_url=f"postgresql://postgres@/madar?host={tmp_path}")
-    claims = {"sid": str(uuid4()), "userId": str(uuid4()), "exp": int(time.time()) + 60}
-    token = signed(claims, secret=str(product.settings.jwt_secret))
+    token = a_token(product)
 
     def ask(request: tuple[str, str]) -> httpx.Response:
         headers = {"Authorization": f"Bearer {token}", "Accept-Language": "ar"}
@@ -48,6 +56,28 @@ def test_each_answers_soon_that_it_cannot_now(start: Start, tmp_path: Path) -> N
         assert is_arabic(body["detail"])
         assert answer.headers["retry-after"] == "2"
     assert took_s < 5
+
+
+def test_a_socket_is_told_to_come_again_not_that_nobody_is_signed_in(
+    start: Start, tmp_path: Path
+) -> None:
+    product = start(database_url=f"postgresql://postgres@/madar?host={tmp_path}")
+    token = a_token(product)
+
+    with product.socket() as socket:
+        socket.send(json.dumps({"type": "auth", "token": token}))
+        with pytest.raises(ConnectionClosed) as closed:
+            socket.recv(timeout=10)
+    with (
+        pytest.raises(InvalidStatus) as refused,
+        product.socket(Authorization=f"Bearer {token}"),
+    ):
+        pass
+
+    assert closed.value.rcvd
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "database_unavailable")
+    assert refused.value.response.status_code == 503
+    assert refused.value.response.headers["retry-after"] == "2"
 
 
 def test_a_lost_connection_costs_a_reader_nothing(product: Product, amal: Person) -> None:

@@ -16,6 +16,17 @@ def test_unknown_addresses_are_problem_documents(product: Product) -> None:
         assert without_id(answer) == without_id(answers[0])
 
 
+def test_the_type_of_a_problem_is_an_address_with_its_explanation(product: Product) -> None:
+    with product.anonymous(**{"Accept-Language": "ar"}) as http:
+        address, _, code = http.get("/x").json()["type"].partition("#")
+        page = http.get(address)
+
+    assert page.status_code == 200
+    assert f'<dt id="{code}">' in page.text
+    assert 'lang="ar" dir="rtl"' in page.text
+    assert is_arabic(page.text)
+
+
 def test_a_wrong_method_is_told_the_right_ones(product: Product) -> None:
     allowed = {
         "/api/auth/google/url": {"GET", "HEAD"},

@@ -35,7 +35,7 @@ class Sender:
         at: float | None = None,
         user_id: str = "madar-simulator",
         request_id: str = REQUEST_ID,
-        **headers: str,
+        headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         content = json.dumps(self.body).encode() if body is None else body
         made = self.key.headers(
@@ -44,7 +44,7 @@ class Sender:
             timestamp=int(time.time() if at is None else at),
             body=content if signed is None else signed,
         )
-        kept = {name: value for name, value in {**made, **headers}.items() if value}
+        kept = {name: value for name, value in {**made, **(headers or {})}.items() if value}
         with self.product.anonymous(**kept) as http:
             return http.post(
                 "/api/webhooks/fal", params=self.query if query is None else query, content=content
@@ -142,16 +142,16 @@ def test_what_is_not_rightly_signed_for_us_is_refused_without_a_word(sender: Sen
     before = sender.state()
 
     answers = {
-        "unsigned": sender.send(**{"X-Fal-Webhook-Signature": ""}),
+        "unsigned": sender.send(headers={"X-Fal-Webhook-Signature": ""}),
         "no headers": _post_plain(sender, body),
-        "not hex": sender.send(**{"X-Fal-Webhook-Signature": "zz"}),
-        "another signature": sender.send(**{"X-Fal-Webhook-Signature": "00" * 64}),
+        "not hex": sender.send(headers={"X-Fal-Webhook-Signature": "zz"}),
+        "another signature": sender.send(headers={"X-Fal-Webhook-Signature": "00" * 64}),
         "another account": sender.send(user_id="somebody-else"),
         "a changed byte": sender.send(body=body.replace(b"OK", b"KO"), signed=body),
         "an old timestamp": sender.send(at=now - 320),
         "a future timestamp": sender.send(at=now + 320),
-        "a changed timestamp": sender.send(**{"X-Fal-Webhook-Timestamp": str(int(now) - 9)}),
-        "arabic digits": sender.send(**{"X-Fal-Webhook-Timestamp": "1e9"}),
+        "a changed timestamp": sender.send(headers={"X-Fal-Webhook-Timestamp": str(int(now) - 9)}),
+        "arabic digits": sender.send(headers={"X-Fal-Webhook-Timestamp": "1e9"}),
         "another request in the body": sender.send(request_id=other),
         "no token": sender.send(query={"a": sender.attempt_id}),
         "a wrong token": sender.send(query={**sender.query, "t": "0" * 64}),
@@ -193,6 +193,6 @@ def test_without_keys_fal_is_asked_to_come_again(start: Start, sender: Sender) -
 
 
 def test_a_refusal_speaks_arabic(sender: Sender) -> None:
-    answer = sender.send(user_id="x", **{"Accept-Language": "ar"})
+    answer = sender.send(user_id="x", headers={"Accept-Language": "ar"})
 
     assert is_arabic(problem_in(answer, 401, "webhook_refused")["detail"])

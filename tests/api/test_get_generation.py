@@ -102,7 +102,7 @@ def test_what_is_not_yours_is_not_there(amal: Person, badr: Person) -> None:
         "letters": "صاروخ",
     }
 
-    answers = {name: badr.get(f"/api/generations/{id}") for name, id in absent.items()}
+    answers = {name: badr.get(f"/api/generations/{one}") for name, one in absent.items()}
 
     for answer in answers.values():
         problem_in(answer, 404, "not_found")

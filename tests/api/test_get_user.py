@@ -81,7 +81,9 @@ def test_no_forged_token_gets_in(product: Product, amal: Person, badr: Person) -
         "the cookie": amal.cookie,
     }
 
-    answers = {name: ask(product, Authorization=f"Bearer {token}") for name, token in forged.items()}  # fmt: skip
+    answers = {
+        name: ask(product, Authorization=f"Bearer {token}") for name, token in forged.items()
+    }
 
     for name, answer in answers.items():
         problem_in(answer, 401, "not_signed_in")

@@ -115,7 +115,7 @@ def test_half_a_letter_is_no_state_and_no_code(product: Product) -> None:
     assert places_in(problem_in(bad_code, 422, "text_unreadable"))[0][0] == "/code"
 
 
-TOKENS = (
+TOKENS: tuple[tuple[dict[str, object], str], ...] = (
     ({"email_verified": False}, "email_not_verified"),
     ({"email_verified": "true"}, "email_not_verified"),
     ({"email": None}, "email_not_verified"),

@@ -1,11 +1,15 @@
 """GET /api/auth/google/url."""
 
 import hashlib
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qsl, urlsplit
 
 from tests.api.looking import problem_in
 from tests.product import Product
 from tests.simulator.harness import REDIRECT_URI
+
+
+def query_of(url: str) -> dict[str, str]:
+    return dict(parse_qsl(urlsplit(url).query))
 
 
 def test_the_address_leads_to_the_issuer_with_pkce(product: Product) -> None:
@@ -15,9 +19,8 @@ def test_the_address_leads_to_the_issuer_with_pkce(product: Product) -> None:
     told = answer.json()
     assert told.keys() == {"url", "state"}
     assert answer.headers["cache-control"] == "no-store"
-    parts = urlsplit(told["url"])
     assert told["url"].startswith(f"{product.fal.url}/google/authorize?")
-    query = {name: values[0] for name, values in parse_qs(parts.query).items()}
+    query = query_of(told["url"])
     assert query.keys() == {
         *("response_type", "client_id", "redirect_uri", "scope", "state", "nonce"),
         *("code_challenge", "code_challenge_method", "prompt"),
@@ -49,7 +52,7 @@ def test_each_sign_in_has_its_own_secrets(product: Product) -> None:
     with product.anonymous() as http:
         urls = [http.get("/api/auth/google/url").json()["url"] for _ in range(2)]
 
-    first, second = (parse_qs(urlsplit(url).query) for url in urls)
+    first, second = (query_of(url) for url in urls)
     for name in ("state", "nonce", "code_challenge"):
         assert first[name] != second[name]
 

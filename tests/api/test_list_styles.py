@@ -47,4 +47,4 @@ def test_a_style_that_is_switched_off_is_not_offered(product: Product) -> None:
     with product.anonymous() as http:
         styles = http.get("/api/styles").json()["styles"]
 
-    assert [style["id"] for style in styles] == [id for id in FIVE if id != "neon-glow"]
+    assert [style["id"] for style in styles] == [name for name in FIVE if name != "neon-glow"]

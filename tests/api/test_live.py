@@ -11,11 +11,18 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
+from madar.realtime import listener
 from tests.api.looking import is_arabic, problem_in
 from tests.product import AMAL, Json, Person, Product
 from tests.simulator.harness import eventually
 
 WAIT_S = 15
+
+
+@pytest.fixture
+def _rereads_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ask for it before `product`: what is re-read every 5 s is re-read every 0.2 s."""
+    monkeypatch.setattr(listener, "REREAD_S", 0.2)
 
 
 @contextlib.contextmanager
@@ -156,12 +163,12 @@ def test_what_is_not_yours_cannot_be_joined(product: Product, amal: Person, badr
     malformed: tuple[object, ...] = (mine.upper(), UUID(mine).hex, "1", "", None, 5, {}, "\ud800")
 
     with live(product, badr) as socket:
-        answers = {id: join(socket, id) for id in (mine, nobodys)}
-        others = [join(socket, id) for id in malformed if id != mine]
+        answers = {one: join(socket, one) for one in (mine, nobodys)}
+        others = [join(socket, one) for one in malformed if one != mine]
         others.append(ask(socket, type="join:generation"))
 
     error = {"type": "error", "code": "not_found", "message": "There is nothing here."}
-    assert answers == {id: {**error, "generationId": id} for id in (mine, nobodys)}
+    assert answers == {one: {**error, "generationId": one} for one in (mine, nobodys)}
     assert others == [error] * len(others)
 
 
@@ -254,6 +261,7 @@ def test_after_leaving_nothing_more_is_heard(product: Product, amal: Person) -> 
         assert ask(socket, type="ping") == {"type": "pong"}
 
 
+@pytest.mark.usefixtures("_rereads_soon")
 def test_a_lost_bell_costs_seconds_not_the_news(product: Product, amal: Person) -> None:
     created = amal.create()
 
@@ -291,7 +299,11 @@ def test_unknown_messages_are_answered_not_obeyed(product: Product, amal: Person
     with live(product, amal) as socket:
         for text in ("{}", "[]", "null", "x", '{"type": 5}', '{"type": "shout"}', "[" * 4000):
             socket.send(text)
-            assert hear(socket) == {"type": "error", "code": "message_unknown"}
+            assert hear(socket) == {
+                "type": "error",
+                "code": "message_unknown",
+                "message": "There is no such message here.",
+            }
         assert ask(socket, type="ping") == {"type": "pong"}
 
 
@@ -332,6 +344,7 @@ def test_logging_out_closes_the_sockets_of_that_session(product: Product, amal: 
         assert ask(there, type="ping") == {"type": "pong"}
 
 
+@pytest.mark.usefixtures("_rereads_soon")
 def test_a_session_ended_elsewhere_closes_its_sockets(product: Product, amal: Person) -> None:
     with live(product, amal) as socket:
         assert ask(socket, type="ping") == {"type": "pong"}

@@ -1,5 +1,6 @@
 """POST /api/uploads/image."""
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import pytest
@@ -9,6 +10,7 @@ from tests.product import Json, Person, Product
 from tests.simulator.harness import CUT_OUT, REDRAW, decoded
 
 URL = "/api/uploads/image"
+FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
 
 
@@ -17,8 +19,8 @@ def pictures() -> dict[str, bytes]:
     """A small picture in each format."""
     import pyvips  # noqa: PLC0415 - only these tests need pixels
 
-    wave = cast("Any", pyvips.Image.black(40, 30, bands=3)) + [200, 30, 60]
-    picture = wave.cast("uchar").copy(interpretation="srgb")
+    black = cast("Any", pyvips.Image.black(40, 30, bands=3))
+    picture = black.linear(1, [200, 30, 60]).cast("uchar").copy(interpretation="srgb")
     return {
         suffix: bytes(picture.write_to_buffer(f".{suffix}"))
         for suffix in ("png", "jpg", "webp", "gif")
@@ -89,12 +91,21 @@ def test_more_than_ten_megabytes_are_refused_declared_or_not(
 
     just = amal.post(URL, files=form(b"\0" * (limit + 1)))
     declared = amal.post(URL, files=form(b"\0" * (limit + 70_000)))
+    undeclared = amal.post(URL, content=_parts(), headers=FORM)
     within = amal.post(URL, files=form(b"\0" * limit))
 
     problem_in(just, 413, "upload_too_large")
     problem_in(declared, 413, "body_too_large")
+    problem_in(undeclared, 413, "body_too_large")
     problem_in(within, 422, "upload_unreadable")
     assert written(product)["uploads"] == 0
+
+
+def _parts() -> Iterator[bytes]:
+    yield b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
+    for _ in range(11):
+        yield b"\0" * 2**20
+    yield b"\r\n--x--\r\n"
 
 
 def test_a_form_without_the_picture_is_refused(product: Product, amal: Person) -> None:

@@ -1,6 +1,6 @@
 """The runner of migrations: all or nothing, one at a time, never twice, never something else."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from itertools import count
 from pathlib import Path
@@ -11,18 +11,17 @@ import pytest
 from madar.db.migrate import MigrationFault, applied, pending, read_migrations, up
 from madar.local import postgres
 
-TWO = {
-    "0001_cups.sql": "-- migrate:up\nCREATE TABLE cups (id int);\n-- migrate:down\nDROP TABLE cups;",
-    "0002_more.sql": "-- migrate:up\nALTER TABLE cups ADD color text;\nINSERT INTO cups VALUES (1);",
-}
+CUPS = "-- migrate:up\nCREATE TABLE cups (id int);\n-- migrate:down\nDROP TABLE cups;"
+MORE = "-- migrate:up\nALTER TABLE cups ADD color text;\nINSERT INTO cups VALUES (1);"
+TWO = {"0001_cups.sql": CUPS, "0002_more.sql": MORE}
 _numbers = count()
 
 MakeFolder = Callable[[dict[str, str]], Path]
 
 
 @pytest.fixture
-def empty(postgres_server: postgres.Server) -> Iterator[str]:
-    yield postgres_server.create_database(f"empty_{next(_numbers)}")
+def empty(postgres_server: postgres.Server) -> str:
+    return postgres_server.create_database(f"empty_{next(_numbers)}")
 
 
 @pytest.fixture
@@ -65,18 +64,17 @@ def test_two_runners_at_once_apply_it_once(empty: str, folder_of: MakeFolder) ->
     folder = folder_of(slow)
 
     with ThreadPoolExecutor(4) as pool:
-        runs = list(pool.map(lambda _: up(empty, folder=folder), range(4)))
+        started = [pool.submit(up, empty, folder=folder) for _ in range(4)]
+        runs = [run.result() for run in started]
 
     assert sorted(len(run) for run in runs) == [0, 0, 0, 1]
     assert tables(empty) == {"slow", "schema_migrations"}
 
 
-def test_a_file_edited_after_it_was_applied_is_refused(
-    empty: str, folder_of: MakeFolder
-) -> None:
-    folder = folder_of({"0001_cups.sql": TWO["0001_cups.sql"]})
+def test_a_file_edited_after_it_was_applied_is_refused(empty: str, folder_of: MakeFolder) -> None:
+    folder = folder_of({"0001_cups.sql": CUPS})
     up(empty, folder=folder)
-    folder_of({"0001_cups.sql": TWO["0001_cups.sql"] + "\n", "0002_more.sql": TWO["0002_more.sql"]})
+    folder_of({"0001_cups.sql": CUPS + "\n", "0002_more.sql": MORE})
 
     with pytest.raises(MigrationFault, match=r"0001 was edited"):
         up(empty, folder=folder)
@@ -97,7 +95,7 @@ def test_a_failing_file_leaves_no_trace_and_those_before_it_stay(
     empty: str, folder_of: MakeFolder
 ) -> None:
     bad = "-- migrate:up\nCREATE TABLE half (id int);\nSELECT 1 / 0;"
-    folder = folder_of({**TWO, "0003_bad.sql": bad, "0004_after.sql": TWO["0001_cups.sql"]})
+    folder = folder_of({**TWO, "0003_bad.sql": bad, "0004_after.sql": CUPS})
 
     with pytest.raises(MigrationFault, match="0003 failed: division by zero"):
         up(empty, folder=folder)
@@ -110,7 +108,7 @@ def test_a_failing_file_leaves_no_trace_and_those_before_it_stay(
 
 
 def test_a_table_in_use_stops_it_and_it_says_so(empty: str, folder_of: MakeFolder) -> None:
-    folder = folder_of({"0001_cups.sql": TWO["0001_cups.sql"]})
+    folder = folder_of({"0001_cups.sql": CUPS})
     up(empty, folder=folder)
     folder_of(TWO)
 

@@ -215,8 +215,10 @@ async def held(conn: Connection) -> Held:
 
 
 async def everything(conn: Connection) -> list[Any]:
-    cursor = await conn.execute("SELECT to_jsonb(g), (SELECT jsonb_agg(a ORDER BY n) FROM attempts"
-                                " a WHERE a.generation_id = g.id) FROM generations g ORDER BY id")  # fmt: skip
+    cursor = await conn.execute(
+        "SELECT to_jsonb(g), (SELECT jsonb_agg(a ORDER BY n) FROM attempts a"
+        " WHERE a.generation_id = g.id) FROM generations g ORDER BY id"
+    )
     return await cursor.fetchall()
 
 
@@ -348,12 +350,7 @@ MOVES = st.lists(
 )
 
 
-@settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    suppress_health_check=[HealthCheck.function_scoped_fixture],
-)
+@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(moves=MOVES)
 def test_whatever_happens_versions_rise_one_attempt_lives_and_an_end_is_an_end(
     dsn: str, moves: list[tuple[str, bool]]

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Generator
+from contextlib import suppress
 from pathlib import Path
 
 import psutil
@@ -16,12 +17,13 @@ import pytest
 from madar.local import postgres
 from madar.local.state import State
 from madar.local.supervisor import Ending, until_answers
+from tests.local.conftest import MakeState
 from tests.local.processes import DEADLINE_S, Dev, assert_gone, dev, free_port, pid_in
 
 
 @pytest.fixture(scope="module")
-def state(tmp_path_factory: pytest.TempPathFactory) -> State:
-    return State(tmp_path_factory.mktemp("dev") / "بيت with space" / ".madar")
+def state(make_state: MakeState) -> State:
+    return make_state()
 
 
 @pytest.fixture(scope="module")
@@ -42,12 +44,9 @@ def running(state: State, port: int) -> Generator[Dev]:
 
 
 @pytest.fixture(scope="module")
-def other_state(tmp_path_factory: pytest.TempPathFactory) -> Generator[State]:
+def other_state(make_state: MakeState) -> State:
     """For those that end it; each start finds what the one before left."""
-    state = State(tmp_path_factory.mktemp("dev"))
-    yield state
-    if server := postgres.running(state.postgres):
-        server.stop(immediately=True)
+    return make_state()
 
 
 def is_healthy(port: int) -> bool:
@@ -118,7 +117,8 @@ def test_after_kill_9_the_next_start_needs_no_repair(other_state: State) -> None
         assert server.is_running()  # adopted
         assert "was taken" not in "".join(second.said)
         for process in second.family(other_state):
-            process.kill()
+            with suppress(psutil.NoSuchProcess):  # ended with the one before
+                process.kill()
         second.end(signal.SIGKILL)
 
     with dev(other_state, port=port) as third:

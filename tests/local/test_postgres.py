@@ -1,7 +1,6 @@
 """madar.local.postgres: one embedded server, whatever happened to the last one."""
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -11,15 +10,13 @@ import pytest
 from madar.local import postgres
 from madar.local.sharing import shared_server
 from madar.local.state import State
+from tests.local.conftest import MakeState
 from tests.local.processes import assert_gone, pid_in
 
 
 @pytest.fixture
-def data_dir(tmp_path: Path) -> Iterator[Path]:
-    folder = tmp_path / "بيت مدار" / "with space" / "pg"
-    yield folder
-    if server := postgres.running(folder):
-        server.stop(immediately=True)
+def data_dir(make_state: MakeState) -> Path:
+    return make_state().postgres
 
 
 def answer(server: postgres.Server) -> object:

@@ -21,8 +21,8 @@ def row(version: int, *, id: UUID = A, state: State = "processing") -> Announcem
 
 def opened(hub: Hub, *joined: UUID) -> Inbox:
     inbox = hub.open(uuid4())
-    for id in joined:
-        hub.join(inbox, id)
+    for generation_id in joined:
+        hub.join(inbox, generation_id)
     return inbox
 
 
@@ -146,7 +146,7 @@ class Table:
         if self.failures:
             self.failures -= 1
             raise ConnectionError
-        return [self.rows[id] for id in ids if id in self.rows]
+        return [self.rows[one] for one in ids if one in self.rows]
 
 
 def delivered(

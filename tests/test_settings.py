@@ -1,0 +1,181 @@
+"""Settings: read once, every fault in one message, never a secret's value."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from madar.settings import Settings, SettingsFault, load_settings, source_of
+
+SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+NEEDED: dict[str, str] = {
+    "DATABASE_URL": f"postgresql://madar:{SECRET}@db/madar",
+    "GOOGLE_CLIENT_ID": "id",
+    "GOOGLE_CLIENT_SECRET": SECRET,
+    "GOOGLE_REDIRECT_URI": "https://api.madar.ai/api/auth/google/callback",
+    "FAL_API_KEY": SECRET,
+    "JWT_SECRET": SECRET,
+    "FAL_WEBHOOK_SECRET": SECRET,
+}
+PRODUCTION = {
+    **NEEDED,
+    "APP_ENV": "production",
+    "APP_URL": "https://api.madar.ai",
+    "FAL_ACCOUNT_ID": "user_1",
+}
+
+
+@pytest.fixture(autouse=True)
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in (*Settings.model_fields, "node_env", "fal_key"):
+        for spelling in (name, name.upper(), f"{name.upper()}_FILE"):
+            monkeypatch.delenv(spelling, raising=False)
+
+
+def load(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], **overrides: Any) -> Settings:
+    for name, value in variables.items():
+        monkeypatch.setenv(name, value)
+    return load_settings(overrides)
+
+
+def refused(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> str:
+    with pytest.raises(SettingsFault) as fault:
+        load(monkeypatch, variables)
+    told = str(fault.value)
+    assert "hunter2" not in told
+    assert fault.value.__cause__ is None, "the cause would show the values"
+    assert fault.value.__suppress_context__
+    return told
+
+
+def test_with_what_is_needed_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, NEEDED)
+
+    assert (settings.app_env, settings.host, settings.port) == ("development", "127.0.0.1", 8000)
+    assert settings.poll_min_s == 10
+    assert settings.home_url == settings.app_url == "http://localhost:8000"
+    assert settings.direct_url == str(settings.database_url) == NEEDED["DATABASE_URL"]
+
+
+def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = refused(monkeypatch, {})
+
+    assert told.startswith("Madar cannot start:")
+    for name in NEEDED:
+        assert f"{name} is missing" in told
+
+
+def test_a_value_of_the_wrong_kind_is_named_not_shown(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {"PORT": "hunter2", "LEASE_S": "-1", "APP_ENV": "hunter2", "LOG_LEVEL": "loud"}
+
+    told = refused(monkeypatch, {**NEEDED, **bad})
+
+    for name in bad:
+        assert name in told
+
+
+def test_production_refuses_what_is_weak_or_local(monkeypatch: pytest.MonkeyPatch) -> None:
+    weak = {
+        "JWT_SECRET": "hunter2",
+        "FAL_WEBHOOK_SECRET": "ٱ" * 15,
+        "APP_URL": "http://api.madar.ai",
+        "GOOGLE_ISSUER": "http://127.0.0.1:9",
+        "GOOGLE_REDIRECT_URI": "http://x.test",
+        "FAL_QUEUE_URL": "http://127.0.0.1:9",
+        "FAL_API_URL": "http://127.0.0.1:9",
+        "FAL_JWKS_URL": "http://127.0.0.1:9",
+        "FAL_ACCOUNT_ID": "",
+        "CORS_ORIGINS": "https://madar.ai, http://localhost:3000",
+    }
+
+    told = refused(monkeypatch, {**PRODUCTION, **weak})
+
+    for name in weak:
+        assert name in told, name
+    assert "JWT_SECRET is 7 bytes" in told
+    assert "FAL_WEBHOOK_SECRET is 30 bytes" in told
+
+
+def test_production_takes_what_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, PRODUCTION)
+
+    assert settings.is_production
+    assert settings.google_issuer == "https://accounts.google.com"
+
+
+def test_the_weak_ones_are_fine_on_a_laptop(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**NEEDED, "JWT_SECRET": "x", "CORS_ORIGINS": "http://localhost"})
+
+    assert "http://localhost" in settings.allowed_origins
+
+
+def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "key"
+    file.write_text(f"  {SECRET}\n")
+    without = {name: value for name, value in NEEDED.items() if name != "JWT_SECRET"}
+
+    settings = load(monkeypatch, {**without, "JWT_SECRET_FILE": str(file)})
+
+    assert str(settings.jwt_secret) == SECRET
+    assert source_of("jwt_secret") == "JWT_SECRET_FILE"
+    assert source_of("port") == "default"
+
+
+def test_only_secrets_have_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    file = tmp_path / "port"
+    file.write_text("9000")
+
+    assert load(monkeypatch, {**NEEDED, "PORT_FILE": str(file)}).port == 8000
+
+
+def test_other_programs_names_are_understood(monkeypatch: pytest.MonkeyPatch) -> None:
+    without = {name: value for name, value in PRODUCTION.items()
+               if name not in {"APP_ENV", "FAL_API_KEY"}}  # fmt: skip
+
+    settings = load(monkeypatch, {**without, "NODE_ENV": "production", "FAL_KEY": SECRET})
+
+    assert settings.is_production
+    assert str(settings.fal_api_key) == SECRET
+    assert (source_of("app_env"), source_of("fal_api_key")) == ("NODE_ENV", "FAL_KEY")
+
+
+def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**NEEDED, "PORT": "9000"}, port=9001)
+
+    assert settings.port == 9001
+
+
+def test_lists_are_words_with_or_without_commas(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**NEEDED, "FAL_MEDIA_HOSTS": "a.test, b.test  c.test,"})
+
+    assert settings.fal_media_hosts == ("a.test", "b.test", "c.test")
+
+
+def test_a_secret_never_prints_itself(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, NEEDED)
+
+    assert "hunter2" not in repr(settings)
+    assert "hunter2" not in f"{settings.model_dump()}"
+
+
+def test_settings_do_not_change(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, NEEDED)
+
+    with pytest.raises(ValueError, match="frozen"):
+        settings.port = 1  # pyright: ignore[reportAttributeAccessIssue]
+
+
+def test_a_webhook_token_belongs_to_one_attempt_and_one_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    from uuid import UUID  # noqa: PLC0415
+
+    settings = load(monkeypatch, NEEDED)
+    other = load(monkeypatch, {**NEEDED, "FAL_WEBHOOK_SECRET": "x"})
+    first, second = UUID(int=1), UUID(int=2)
+
+    tokens = {settings.webhook_token(first), settings.webhook_token(second),
+              other.webhook_token(first)}  # fmt: skip
+
+    assert len(tokens) == 3
+    assert settings.webhook_token(first) == settings.webhook_token(UUID(int=1))
