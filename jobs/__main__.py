@@ -50,7 +50,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
         async with asyncio.TaskGroup() as tasks:
             loops = [
                 tasks.create_task(reconciler.run(stopping)),
-                tasks.create_task(_run_queue(worker, concurrency)),
+                tasks.create_task(_run_queue(worker, concurrency, stopping)),
                 tasks.create_task(_keep_leases(worker)),
             ]
             log.info("worker.ready", extra={"worker": name})
@@ -68,25 +68,28 @@ async def _drain(
 ) -> None:
     """Take nothing more, finish what is in hand; leases are kept until the end."""
     worker.changed.set()
-    queueing.cancel()  # once only: a second time would leave its jobs running as orphans
+    queueing.cancel()  # again only at the end: a second time leaves its jobs running
     _, unfinished = await asyncio.wait({reconciling, queueing}, timeout=DRAIN_S)
-    if reconciling in unfinished:
-        reconciling.cancel()
-    keeping.cancel()
+    for loop in (*unfinished, keeping):
+        loop.cancel()
 
 
-async def _run_queue(worker: Worker, concurrency: int) -> None:
+async def _run_queue(worker: Worker, concurrency: int, stopping: asyncio.Event) -> None:
     """The library ends its loop, with or without an error, when the database goes away."""
     failures = 0
-    while True:
+    while not stopping.is_set():
         started = time.monotonic()
         try:
             await _serve_jobs(worker, concurrency)
             log.warning("queue.ended")
         except ConnectorException as error:
             log.warning("queue.interrupted", extra={"why": str(error.__cause__)})
+        except Exception:
+            log.exception("queue.failed")
         failures = 0 if time.monotonic() - started > RESTART_MAX_S else failures + 1
-        await asyncio.sleep(min(RESTART_MAX_S, 0.25 * 2**failures))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(min(RESTART_MAX_S, 0.25 * 2 ** min(failures, 10))):
+                await stopping.wait()
 
 
 async def _serve_jobs(worker: Worker, concurrency: int) -> None:
@@ -114,6 +117,8 @@ async def _keep_leases(worker: Worker) -> None:
             await worker.extend_leases()
         except Unavailable as error:
             log.warning("leases.interrupted", extra={"why": error.code})
+        except Exception:
+            log.exception("leases.failed")
 
 
 if __name__ == "__main__":

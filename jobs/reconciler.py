@@ -34,6 +34,10 @@ class Reconciler:
                 except Unavailable as error:
                     log.warning("reconciler.interrupted", extra={"why": error.code})
                     await asyncio.sleep(1)
+                except Exception:
+                    # Everything unfinished depends on this loop.
+                    log.exception("reconciler.failed")
+                    await asyncio.sleep(1)
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> None:
         due = await read(self._pool, lambda conn: generations.list_due_generations(conn, n=BATCH))

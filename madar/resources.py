@@ -9,6 +9,7 @@ import httpx
 from madar.clients.fal import Fal, open_fal
 from madar.clients.fal_webhooks import WebhookVerifier
 from madar.clients.google import Google, open_google
+from madar.clients.media import Media, open_media
 from madar.clients.storage import Storage
 from madar.clients.tls import tls_context
 from madar.db.pool import Pool, open_pool
@@ -21,6 +22,7 @@ class Resources:
     settings: Settings
     pool: Pool
     fal: Fal
+    media: Media
     webhooks: WebhookVerifier
     google: Google
     storage: Storage
@@ -35,6 +37,7 @@ async def open_resources(
     async with (
         open_pool(url or str(settings.database_url), max_size=pool_size) as pool,
         open_fal(settings) as fal,
+        open_media(settings) as media,
         open_google(settings) as google,
         open_imaging() as imaging,
         httpx.AsyncClient(timeout=5, verify=tls_context()) as http,
@@ -43,6 +46,7 @@ async def open_resources(
             settings=settings,
             pool=pool,
             fal=fal,
+            media=media,
             webhooks=WebhookVerifier(settings, http),
             google=google,
             storage=Storage(settings),

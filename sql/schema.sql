@@ -675,6 +675,7 @@ CREATE TABLE public.generations (
     lease_until timestamp with time zone,
     next_action_at timestamp with time zone DEFAULT now(),
     deadline_at timestamp with time zone NOT NULL,
+    stumbles integer DEFAULT 0 NOT NULL,
     master_key text,
     result_image_key text,
     thumbnail_key text,

@@ -5,22 +5,17 @@ from uuid import UUID
 
 from madar.actions.finalizing import finalize
 from madar.actions.polling import poll
-from madar.actions.submitting import resolve, submit
+from madar.actions.submitting import pause_s, resolve, submit
 from madar.actions.work import Work, Worker
 from madar.db import attempts, generations
 from madar.db.generations import Outcome
 from madar.db.pool import connection
-from madar.domain.failures import FailureCode
-from madar.domain.generations import AttemptState
+from madar.errors import Unavailable
 from madar.realtime.bell import ring
 
 log = logging.getLogger(__name__)
 
-_OVERDUE: dict[AttemptState, FailureCode] = {
-    "prepared": "provider_unavailable",
-    "sent": "submit_unresolved",
-    "unknown": "submit_unresolved",
-}
+MAX_STUMBLES = 3
 
 
 async def advance_generation(worker: Worker, generation_id: UUID) -> None:
@@ -46,30 +41,38 @@ async def _advance_once(worker: Worker, generation_id: UUID) -> Outcome | None:
     try:
         async with connection(resources.pool) as conn:
             attempt = await attempts.get_attempt_to_advance(conn, generation_id=generation_id)
-        return await _do_what_is_due(Work(resources=resources, claimed=claimed, attempt=attempt))
+        return await _carefully(Work(resources=resources, claimed=claimed, attempt=attempt))
     finally:
-        del worker.held[generation_id]
+        if worker.held.get(generation_id) == claimed.lease_epoch:
+            del worker.held[generation_id]
         worker.changed.set()
 
 
+async def _carefully(work: Work) -> Outcome | None:
+    """What nobody expected is written down and tried again a few times, not until the deadline."""
+    try:
+        return await _do_what_is_due(work)
+    except Unavailable:
+        raise
+    except Exception:
+        log.exception("generation.stumbled", extra=work.facts)
+    async with work.connection() as conn:
+        stumbles = await generations.count_stumble(conn, work.claimed)
+    if stumbles >= MAX_STUMBLES and work.attempt.state not in {"sent", "unknown"}:
+        return await work.fail("internal")
+    return await work.postpone(pause_s(work))
+
+
 async def _do_what_is_due(work: Work) -> Outcome | None:
-    if work.claimed.is_overdue:
-        return await _give_up(work)
     if work.claimed.step == "finalize":
-        return await finalize(work)
+        return await (work.fail("timeout") if work.claimed.is_overdue else finalize(work))
     match work.attempt.state:
         case "prepared":
-            return await submit(work)
+            is_overdue = work.claimed.is_overdue
+            return await (work.fail("provider_unavailable") if is_overdue else submit(work))
         case "sent" | "unknown":
             return await resolve(work)
         case "accepted":
             return await poll(work)
         case state:
             raise AssertionError(f"nothing is due for an attempt that is {state}")
-
-
-async def _give_up(work: Work) -> Outcome | None:
-    attempt = work.attempt
-    if attempt.endpoint and attempt.request_id and attempt.state == "accepted":
-        await work.resources.fal.cancel(endpoint=attempt.endpoint, request_id=attempt.request_id)
-    return await work.fail(_OVERDUE.get(attempt.state, "timeout"))

@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from madar.actions.submitting import pause_s
 from madar.actions.work import Work
-from madar.clients.fal import FalUnreachable, ResultRefused
+from madar.clients.fal import FalUnreachable
+from madar.clients.media import ResultRefused
 from madar.db import attempts, generations, styles
 from madar.db.generations import Outcome
 from madar.domain import prompts
@@ -22,7 +23,7 @@ async def finalize(work: Work) -> Outcome | None:
     url = prompts.picture_url(work.attempt.result)
     assert url
     try:
-        picture = await work.resources.fal.download(url)
+        picture = await work.resources.media.download(url)
         done = await work.resources.imaging.finalize(picture)
         keys = await _store(work, done)
     except (FalUnreachable, Unavailable) as error:
@@ -62,7 +63,7 @@ async def _refuse(work: Work, refused: PictureRefused) -> Outcome | None:
     if refused.reason == "decoder_failed" and work.attempt.polls < MAX_DECODER_FAILURES:
         return await _come_back(work, refused.reason)
     if refused.reason == "not_transparent":
-        can_repeat = work.attempt.step == "cutout" and work.attempt.tries < MAX_CUTOUTS
+        can_repeat = work.attempt.step == "cutout" and work.attempt.successes < MAX_CUTOUTS
         if can_repeat:
             log.info("cutout.repeated", extra=work.facts)
             return await work.cut_out_again()

@@ -5,7 +5,14 @@ from typing import Any
 
 from madar.actions.submitting import pause_s, settle_failure
 from madar.actions.work import Work
-from madar.clients.fal import Ended, FalUnreachable, RequestGone, SubmissionRejected, Waiting
+from madar.clients.fal import (
+    Ended,
+    FalUnreachable,
+    RequestGone,
+    Running,
+    SubmissionRejected,
+    Waiting,
+)
 from madar.db import attempts, generations
 from madar.db.generations import Outcome
 from madar.domain import progress, prompts
@@ -17,33 +24,40 @@ log = logging.getLogger(__name__)
 
 
 async def poll(work: Work) -> Outcome | None:
-    """Ask once. A webhook that announced the end spares the question."""
-    attempt, settings = work.attempt, work.resources.settings
+    """Ask once. A webhook that announced the end spares the question.
+
+    Past a deadline it is asked a last time: what is finished and paid for is not thrown away.
+    """
+    attempt, fal = work.attempt, work.resources.fal
     assert attempt.endpoint
     assert attempt.request_id
     names = {"endpoint": attempt.endpoint, "request_id": attempt.request_id}
-    if (attempt.accepted_age_s or 0) > settings.attempt_deadline_s:
-        await work.resources.fal.cancel(**names)
-        return await work.fail("timeout")
     async with work.connection() as conn:
         await attempts.count_poll(conn, attempt)
     try:
-        status = Ended() if attempt.is_announced else await work.resources.fal.ask(**names)
-        if not isinstance(status, Ended):
-            return await _show(work, status)
-        result = await work.resources.fal.fetch_result(**names)
+        status = Ended() if attempt.is_announced else await fal.ask(**names)
+        if isinstance(status, Ended):
+            return await _collect(work, await fal.fetch_result(**names))
     except FalUnreachable as error:
         log.info("fal.unreachable", extra={**work.facts, "why": str(error)})
-        return await work.postpone(pause_s(work))
+        return await (work.fail("timeout") if _is_late(work) else work.postpone(pause_s(work)))
     except RequestGone:
         log.error("fal.request_gone", extra=work.facts)  # noqa: TRY400
         return await work.fail("result_expired")
     except SubmissionRejected as rejected:
         return await settle_failure(work, rejected.failure)
-    return await _collect(work, result)
+    if _is_late(work):
+        await fal.cancel(**names)
+        return await work.fail("timeout")
+    return await _show(work, status)
 
 
-async def _show(work: Work, status: Any) -> Outcome | None:
+def _is_late(work: Work) -> bool:
+    deadline_s = work.resources.settings.attempt_deadline_s
+    return work.claimed.is_overdue or (work.attempt.accepted_age_s or 0) > deadline_s
+
+
+async def _show(work: Work, status: Waiting | Running) -> Outcome | None:
     claimed, settings = work.claimed, work.resources.settings
     next_s = next_poll_s(work.attempt.polls, poll_min_s=settings.poll_min_s)
     if isinstance(status, Waiting):
@@ -74,10 +88,10 @@ async def _collect(work: Work, result: dict[str, Any]) -> Outcome | None:
     following = next_step(step, work.claimed.style_params)
     if step == "translate":
         english = prompts.translation_of(result)
-        return await work.go_on(
-            following, result=result if english else None, prompt_english=english
-        )
-    if prompts.picture_url(result) is None:
+        kept = {"output": english} if english else None
+        return await work.go_on(following, result=kept, prompt_english=english)
+    url = prompts.picture_url(result)
+    if url is None:
         empty = ProviderFailure(error_type="no_media_generated", status_code=422)
         return await settle_failure(work, empty)
-    return await work.go_on(following, result=result)
+    return await work.go_on(following, result={"image": {"url": url}})

@@ -1,6 +1,7 @@
 """A prepared attempt goes to Fal: exactly one POST, recorded before it leaves."""
 
 import logging
+import time
 from typing import Any
 from urllib.parse import urlencode
 
@@ -22,6 +23,7 @@ from madar.domain.schedule import RETRY_BASE_S, RETRY_CAP_S, backoff_s
 log = logging.getLogger(__name__)
 
 KEY_REFUSED_PAUSE_S = 60
+MAX_SEND_DELAY_S = 5
 SOURCE_LINK_LIFE_S = 60 * 60  # Fal may fetch it as late as a whole generation's deadline
 LOOK_UP_CAP_S = 30
 
@@ -36,11 +38,15 @@ def pause_s(work: Work) -> float:
 async def submit(work: Work) -> Outcome | None:
     """Send it once. What cannot be known afterwards is `unknown`, never sent again blindly."""
     endpoint, arguments = await _request_of(work)
+    began_s = boot_time_s()
     async with work.connection() as conn:
         if not await attempts.mark_attempt_sent(
             conn, work.claimed, work.attempt, endpoint=endpoint, arguments=arguments
         ):
             return None
+    if boot_time_s() - began_s > MAX_SEND_DELAY_S:
+        # This machine slept in between; meanwhile somebody may have called the attempt dead.
+        return await _look_up_later(work)
     try:
         request_id = await work.resources.fal.submit(
             endpoint=endpoint, arguments=arguments, webhook_url=_webhook_url(work)
@@ -50,7 +56,7 @@ async def submit(work: Work) -> Outcome | None:
         return await _put_back(work, KEY_REFUSED_PAUSE_S)
     except NotSent as unsent:
         log.warning("fal.not_sent", extra={**work.facts, "why": str(unsent)})
-        return await _put_back(work, unsent.retry_after_s or pause_s(work))
+        return await _put_back(work, min(unsent.retry_after_s or pause_s(work), RETRY_CAP_S))
     except SubmissionRejected as rejected:
         return await settle_failure(work, rejected.failure)
     except SubmissionUnclear as unclear:
@@ -65,7 +71,8 @@ async def resolve(work: Work) -> Outcome | None:
     assert attempt.endpoint
     assert attempt.arguments is not None
     assert attempt.sent_at
-    is_late = (attempt.sent_age_s or 0) > settings.submit_unknown_after_s
+    waited_s = attempt.sent_age_s or 0
+    is_late = waited_s > settings.submit_unknown_after_s or work.claimed.is_overdue
     try:
         found = await work.resources.fal.list_submissions(
             endpoint=attempt.endpoint, arguments=attempt.arguments, sent_at=attempt.sent_at
@@ -73,7 +80,7 @@ async def resolve(work: Work) -> Outcome | None:
     except FalUnreachable:
         return await (work.fail("submit_unresolved") if is_late else _look_up_later(work))
     async with work.connection() as conn:
-        bound = await attempts.list_bound_requests(conn, request_ids=found)
+        bound = await attempts.list_bound_requests(conn, attempt, request_ids=found)
     ours = [request_id for request_id in found if request_id not in bound]
     if ours:
         return await _accepted(work, ours[-1])
@@ -91,6 +98,12 @@ async def settle_failure(work: Work, failure: ProviderFailure) -> Outcome | None
     if failure.may_pass and work.attempt.tries < MAX_TRIES_PER_STEP:
         return await work.try_again(failure.error_type, next_s=pause_s(work))
     return await work.fail(failure.code, failure.error_type)
+
+
+def boot_time_s() -> float:
+    """Seconds that also pass while the machine is suspended, where the system can tell."""
+    clock: int = getattr(time, "CLOCK_BOOTTIME", time.CLOCK_MONOTONIC)
+    return time.clock_gettime(clock)
 
 
 async def _request_of(work: Work) -> tuple[str, dict[str, Any]]:
@@ -137,9 +150,10 @@ def _webhook_url(work: Work) -> str:
 async def _accepted(work: Work, request_id: str) -> Outcome | None:
     next_s = work.resources.settings.poll_min_s
     async with work.connection() as conn:
-        return await attempts.mark_attempt_accepted(
+        outcome = await attempts.mark_attempt_accepted(
             conn, work.claimed, work.attempt, request_id=request_id, next_s=next_s
         )
+    return outcome or await _look_up_later(work)
 
 
 async def _put_back(work: Work, next_s: float) -> Outcome | None:

@@ -77,9 +77,14 @@ class Work:
         facts = {**self.facts, "error": code, "fal_error": fal_error}
         log.warning("generation.failed", extra=facts)
         async with self.connection() as conn:
-            return await generations.fail_generation(
-                conn, self.claimed, error_code=code, fal_error=fal_error
+            outcome = await attempts.fail_generation(
+                conn, self.claimed, self.attempt, error_code=code, fal_error=fal_error
             )
+        return outcome or await self.look_again()
+
+    async def look_again(self) -> Outcome | None:
+        """The attempt changed under our eyes, by a webhook for one: decide anew, at once."""
+        return await self.postpone(0)
 
     async def go_on(
         self, next_step: Step, *, result: dict[str, Any] | None, prompt_english: str | None = None
@@ -97,7 +102,7 @@ class Work:
             )
             if outcome and next_step != "finalize":
                 await self._insert_attempt(conn, next_step)
-        return outcome
+        return outcome or await self.look_again()
 
     async def try_again(self, error_type: str, *, next_s: float) -> Outcome | None:
         """The attempt is proved dead; another one for the same step, a little later."""
@@ -108,7 +113,7 @@ class Work:
             )
             if outcome:
                 await self._insert_attempt(conn, self.claimed.step)
-        return outcome
+        return outcome or await self.look_again()
 
     async def cut_out_again(self) -> Outcome | None:
         async with transaction(self.resources.pool) as conn:

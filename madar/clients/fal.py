@@ -1,4 +1,4 @@
-"""Fal: submit once, ask, fetch, cancel, and look an unclear submission up.
+"""Fal: submit once, ask, fetch the answer, cancel, and look an unclear submission up.
 
 `fal-client` does the talking. Two of its habits are switched off here, in one place: it repeats
 a POST up to ten times, and it follows the addresses in Fal's answers. Facts about both:
@@ -7,13 +7,13 @@ fal-client 1.0.3, client.py, `_async_maybe_retry_request` and `AsyncRequestHandl
 
 import asyncio
 import logging
-import ssl
+import re
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 import fal_client
 import fal_client.client
@@ -30,10 +30,14 @@ log = logging.getLogger(__name__)
 START_TIMEOUT_S = 300  # how long a request may wait in Fal's queue; then it ends by itself
 SUBMIT_TIMEOUT_S = 15
 ASK_TIMEOUT_S = 10
-MAX_RESULT_BYTES = 25 * 2**20
-DOWNLOAD_TIMEOUT_S = 60
 HISTORY_PAGES = 10
 LOOK_BACK = timedelta(seconds=10)  # clocks differ a little
+LOOK_AHEAD = timedelta(seconds=120)  # a request is sent at most seconds after it was marked sent
+MAX_POSITION = 2**31 - 1
+
+# What an answer of another shape than promised raises inside fal-client.
+_MALFORMED = (KeyError, ValueError, TypeError, AttributeError)
+_REQUEST_ID = re.compile(r"[\x21-\x7e]{1,255}")
 
 fal_client.client.MAX_ATTEMPTS = 1
 
@@ -70,15 +74,11 @@ class RequestGone(Exception):
     """Fal does not know this request (any more)."""
 
 
-class ResultRefused(Exception):
-    """The result file is not where it may be, or too large."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
-    """In Fal's queue; `position` is the number of requests ahead."""
+    """In Fal's queue; `position` is the number of requests ahead, where Fal says it."""
 
-    position: int
+    position: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,13 +144,13 @@ class Fal:
             raise _refusal(error) from error
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise NotSent(type(error).__name__) from error
-        except ssl.SSLError as error:
-            raise NotSent("tls") from error
-        except (httpx.HTTPError, TimeoutError, KeyError, ValueError) as error:
+        except (httpx.HTTPError, OSError, *_MALFORMED) as error:
+            # An OSError here is TLS breaking after the request went out: Fal may have read it.
             raise SubmissionUnclear(type(error).__name__) from error
-        if not handle.request_id:
+        request_id = str(handle.request_id)
+        if not _REQUEST_ID.fullmatch(request_id):
             raise SubmissionUnclear("no request id")
-        return str(handle.request_id)
+        return request_id
 
     async def ask(self, *, endpoint: str, request_id: str) -> Waiting | Running | Ended:
         """Raises FalUnreachable or RequestGone."""
@@ -158,10 +158,11 @@ class Fal:
         async with _answers():
             status = await handle.status(with_logs=True)
         if isinstance(status, fal_client.Queued):
-            return Waiting(position=status.position)
+            return Waiting(position=_position(status.position))
         if isinstance(status, fal_client.InProgress):
-            lines = [text_at(line, "message") or "" for line in status.logs or []]
-            return Running(log_lines=tuple(lines))
+            logs: object = status.logs
+            lines = cast("list[object]", logs) if isinstance(logs, list) else []
+            return Running(log_lines=tuple(text_at(line, "message") or "" for line in lines))
         return Ended()
 
     async def fetch_result(self, *, endpoint: str, request_id: str) -> dict[str, Any]:
@@ -181,73 +182,47 @@ class Fal:
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
                 await self._client.cancel(endpoint, request_id)
-        except (fal_client.client.FalClientError, httpx.HTTPError, TimeoutError) as error:
+        except (fal_client.client.FalClientError, httpx.HTTPError, OSError) as error:
             log.info("fal.cancel_failed", extra={"fal_request_id": request_id, "why": str(error)})
 
     async def list_submissions(
         self, *, endpoint: str, arguments: dict[str, Any], sent_at: datetime
     ) -> list[str]:
-        """Ids of the requests in Fal's history that carry exactly these arguments.
+        """Ids of the requests in Fal's history that carry these arguments, newest first.
 
-        The seed and the prompt are among them. Raises FalUnreachable.
+        The seed and the prompt are among them; what Fal added does not matter. An empty answer
+        is taken as proof, so a history that cannot be read to its end raises FalUnreachable.
         """
         query: dict[str, str | int] = {
             "endpoint_id": endpoint,
             "start": (sent_at - LOOK_BACK).isoformat(),
+            "end": (sent_at + LOOK_AHEAD).isoformat(),
             "expand": "payloads",
             "limit": 100,
         }
-        found: list[str] = []
+        items: list[object] = []
         for _ in range(HISTORY_PAGES):
             page = await self._history(query)
-            items: list[object] = dig(page, "items") or []
-            found += [
-                request_id
-                for item in items
-                if (request_id := text_at(item, "request_id"))
-                and dig(item, "json_input") == arguments
-            ]
+            listed: object = dig(page, "items")
+            if not isinstance(listed, list):
+                raise FalUnreachable("the history has no items")
+            items += cast("list[object]", listed)
             cursor = text_at(page, "next_cursor")
-            if found or not cursor:
-                break
+            if not cursor:
+                return _matching(items, arguments)
             query["cursor"] = cursor
-        return found
-
-    async def download(self, url: str) -> bytes:
-        """A result file, from Fal's media hosts only. Raises ResultRefused or FalUnreachable."""
-        self._check_media(url)
-        try:
-            async with (
-                asyncio.timeout(DOWNLOAD_TIMEOUT_S),
-                self._web.stream("GET", url, headers={"Accept-Encoding": "identity"}) as response,
-            ):
-                if response.status_code in (404, 410):
-                    raise ResultRefused("gone")
-                if response.status_code != HTTPStatus.OK:
-                    raise FalUnreachable(f"media answered {response.status_code}")
-                return await _read_limited(response)
-        except (httpx.HTTPError, TimeoutError) as error:
-            raise FalUnreachable(type(error).__name__) from error
+        raise FalUnreachable("the history is too long to read")
 
     async def _history(self, query: Mapping[str, str | int]) -> Any:
         url = f"{self._settings.fal_api_url}/v1/models/requests/by-endpoint"
         headers = {"Authorization": f"Key {self._key}"}
         try:
-            response = await self._web.get(
-                url, params=dict(query), headers=headers, timeout=ASK_TIMEOUT_S
-            )
+            async with asyncio.timeout(ASK_TIMEOUT_S):
+                response = await self._web.get(url, params=dict(query), headers=headers)
             response.raise_for_status()
             return response.json()
-        except (httpx.HTTPError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError) as error:
             raise FalUnreachable(type(error).__name__) from error
-
-    def _check_media(self, url: str) -> None:
-        target = httpx.URL(url)
-        schemes = {"https"} if self._settings.is_production else {"https", "http"}
-        if target.scheme not in schemes or target.userinfo:
-            raise ResultRefused("address")
-        if target.host not in self._settings.fal_media_hosts:
-            raise ResultRefused("host")
 
 
 @asynccontextmanager
@@ -276,8 +251,27 @@ async def _answers() -> AsyncGenerator[None]:
         if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR and not _failure(error).is_named:
             raise FalUnreachable(f"answered {error.status_code}") from error
         raise
-    except (httpx.HTTPError, TimeoutError, KeyError, ValueError) as error:
+    except (httpx.HTTPError, OSError, *_MALFORMED) as error:
         raise FalUnreachable(type(error).__name__) from error
+
+
+def _position(written: object) -> int | None:
+    if isinstance(written, int) and 0 <= written <= MAX_POSITION:
+        return written
+    return None
+
+
+def _matching(items: list[object], arguments: Mapping[str, Any]) -> list[str]:
+    """Where nothing matches, one item whose input was not kept leaves the question open."""
+    found = [
+        request_id
+        for item in items
+        if all(dig(item, "json_input", name) == value for name, value in arguments.items())
+        and (request_id := text_at(item, "request_id"))
+    ]
+    if not found and any(dig(item, "json_input") is None for item in items):
+        raise FalUnreachable("the history has no inputs")
+    return found
 
 
 def _refusal(error: fal_client.client.FalClientHTTPError) -> Exception:
@@ -287,7 +281,8 @@ def _refusal(error: fal_client.client.FalClientHTTPError) -> Exception:
         return KeyRefused(f"answered {status}")
     if status == HTTPStatus.TOO_MANY_REQUESTS:
         wait = error.response_headers.get("retry-after", "")
-        return NotSent("answered 429", retry_after_s=float(wait) if wait.isdigit() else None)
+        is_seconds = wait.isascii() and wait.isdigit() and len(wait) < 6  # noqa: PLR2004
+        return NotSent("answered 429", retry_after_s=float(wait) if is_seconds else None)
     if status in (400, 404, 422):
         return SubmissionRejected(_failure(error))
     return SubmissionUnclear(f"answered {status}")
@@ -299,12 +294,3 @@ def _failure(error: fal_client.client.FalClientHTTPError) -> ProviderFailure:
     except ValueError:
         body = None
     return failure_of(error.status_code, body, error.error_type)
-
-
-async def _read_limited(response: httpx.Response) -> bytes:
-    picture = bytearray()
-    async for chunk in response.aiter_raw():
-        picture += chunk
-        if len(picture) > MAX_RESULT_BYTES:
-            raise ResultRefused("size")
-    return bytes(picture)

@@ -4,6 +4,7 @@ Ed25519 over four lines: request id, user id, timestamp, SHA-256 of the raw body
 (fal.ai/docs, webhooks). The keys are Fal-wide, so the account id is pinned as well.
 """
 
+import asyncio
 import base64
 import binascii
 import hashlib
@@ -21,6 +22,7 @@ from madar.settings import Settings
 MAX_SKEW_S = 300
 KEYS_LIFE_S = 24 * 3600
 KEYS_REFETCH_S = 60
+KEYS_TIMEOUT_S = 5
 PREFIX = "x-fal-webhook-"
 
 
@@ -66,10 +68,11 @@ class WebhookVerifier:
             return
         self._tried_at = now
         try:
-            response = await self._http.get(self._settings.fal_jwks_url, timeout=5)
+            async with asyncio.timeout(KEYS_TIMEOUT_S):
+                response = await self._http.get(self._settings.fal_jwks_url)
             response.raise_for_status()
             keys = _keys_of(response.json())
-        except (httpx.HTTPError, ValueError):
+        except (httpx.HTTPError, OSError, ValueError):
             return
         if keys:
             self._keys, self._fetched_at = keys, now

@@ -4,6 +4,7 @@ Keys carry 128 random-looking bits made from our secret, the attempt and the con
 storing the same thing again is harmless and nobody can guess a key.
 """
 
+import asyncio
 import hashlib
 import hmac
 import time
@@ -19,6 +20,7 @@ from obstore.store import LocalStore
 from madar.errors import NotFound, Unavailable
 from madar.settings import Settings
 
+PUT_TIMEOUT_S = 30
 LINK_LIFE_S = 15 * 60
 # Links to the same object stay equal for a while, so that browsers and proxies can cache it.
 LINK_WINDOW_S = 5 * 60
@@ -58,8 +60,9 @@ class Storage:
         """Stored and as long as sent, or Unavailable."""
         try:
             store = self._store()
-            await store.put_async(key, content)
-            stored = await store.head_async(key)
+            async with asyncio.timeout(PUT_TIMEOUT_S):
+                await store.put_async(key, content)
+                stored = await store.head_async(key)
         except (OSError, obstore.exceptions.BaseError) as error:
             raise Unavailable("storage", retry_after_s=10) from error
         if stored["size"] != len(content):

@@ -34,6 +34,7 @@ class Attempt:
     sent_age_s: float | None
     accepted_age_s: float | None
     tries: int
+    successes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -71,6 +72,7 @@ async def mark_attempt_sent(
 async def mark_attempt_accepted(
     conn: Connection, claimed: Claimed, attempt: Attempt, *, request_id: str, next_s: float
 ) -> Outcome | None:
+    """None also when another attempt has this request."""
     return await _sql.maybe(
         conn,
         "mark_attempt_accepted",
@@ -114,6 +116,7 @@ async def finish_step(
         "finish_step",
         Outcome,
         **_names(claimed, attempt),
+        seen_state=attempt.state,
         result=None if result is None else Jsonb(result),
         next_step=next_step,
         progress=progress,
@@ -129,8 +132,30 @@ async def retry_step(
         "retry_step",
         Outcome,
         **_names(claimed, attempt),
+        seen_state=attempt.state,
         error_type=error_type,
         next_s=next_s,
+    )
+
+
+async def fail_generation(
+    conn: Connection,
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    error_code: str,
+    fal_error: str | None,
+) -> Outcome | None:
+    return await _sql.maybe(
+        conn,
+        "fail_generation",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        attempt_id=attempt.id,
+        seen_state=attempt.state,
+        error_code=error_code,
+        fal_error=fal_error,
     )
 
 
@@ -155,8 +180,12 @@ async def announce_result(conn: Connection, *, attempt_id: UUID, request_id: str
     return await _sql.value(conn, "announce_result", attempt_id=attempt_id, request_id=request_id)
 
 
-async def list_bound_requests(conn: Connection, *, request_ids: Sequence[str]) -> set[str]:
-    rows = await _sql.many(conn, "list_bound_requests", _Bound, request_ids=list(request_ids))
+async def list_bound_requests(
+    conn: Connection, attempt: Attempt, *, request_ids: Sequence[str]
+) -> set[str]:
+    """Which of these belong to another attempt."""
+    given = {"request_ids": list(request_ids), "attempt_id": attempt.id}
+    rows = await _sql.many(conn, "list_bound_requests", _Bound, **given)
     return {row.request_id for row in rows}
 
 

@@ -254,15 +254,7 @@ async def complete_generation(
     )
 
 
-async def fail_generation(
-    conn: Connection, claimed: Claimed, *, error_code: str, fal_error: str | None
-) -> Outcome | None:
-    return await _sql.maybe(
-        conn,
-        "fail_generation",
-        Outcome,
-        id=claimed.id,
-        epoch=claimed.lease_epoch,
-        error_code=error_code,
-        fal_error=fal_error,
-    )
+async def count_stumble(conn: Connection, claimed: Claimed) -> int:
+    """How often this generation met what nobody expected; 0 when the lease is lost."""
+    given = {"id": claimed.id, "epoch": claimed.lease_epoch}
+    return await _sql.value(conn, "count_stumble", **given) or 0

@@ -35,7 +35,12 @@ KEEPALIVE: dict[str, Any] = {
     "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
 # The server cannot answer just now: it restarts, is full, or is not there.
-_AWAY = (errors.OperationalError, errors.InterfaceError, errors.ReadOnlySqlTransaction)
+_AWAY = (
+    errors.OperationalError,
+    errors.InterfaceError,
+    errors.ReadOnlySqlTransaction,
+    errors.IdleInTransactionSessionTimeout,
+)
 
 
 @asynccontextmanager

@@ -18,10 +18,18 @@ FailureCode = Literal[
     "result_expired",
     "result_invalid",
     "transparency_failed",
+    "internal",
 ]
 # What the person can cure by asking again; the others need another prompt or us.
 RETRYABLE: frozenset[FailureCode] = frozenset(
-    {"provider_unavailable", "submit_unresolved", "timeout", "result_expired", "result_invalid"}
+    {
+        "provider_unavailable",
+        "submit_unresolved",
+        "timeout",
+        "result_expired",
+        "result_invalid",
+        "internal",
+    }
 )
 CONTENT_TYPES = {"content_policy_violation", "no_media_generated"}
 PASSING_TYPES = {

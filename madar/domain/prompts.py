@@ -4,6 +4,7 @@ Input names and sizes: fal.ai model pages of flux-lora, birefnet/v2 and openrout
 `aspect_ratio` is not an input of flux-lora; unknown inputs are ignored without an error.
 """
 
+import unicodedata
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -73,12 +74,14 @@ def translation_of(result: object) -> str | None:
     if dig(result, "error"):
         return None
     text = text_at(result, "output") or ""
-    return text.strip()[:MAX_TRANSLATION_CHARACTERS] or None
+    readable = "".join(c for c in text if unicodedata.category(c) not in {"Cc", "Cs"})
+    return readable.strip()[:MAX_TRANSLATION_CHARACTERS] or None
 
 
 def picture_url(result: object) -> str | None:
     """`images[0].url` of a drawing, `image.url` of a cut-out."""
-    return text_at(result, "images", 0, "url") or text_at(result, "image", "url")
+    url = text_at(result, "images", 0, "url") or text_at(result, "image", "url")
+    return url if url and url.isascii() and url.isprintable() else None
 
 
 def is_flagged(result: object) -> bool:

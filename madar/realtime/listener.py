@@ -77,14 +77,21 @@ def _ids(payload: str) -> list[UUID]:
 
 
 async def _for_ever(turn: Callable[[], Awaitable[None]]) -> None:
-    """Turn after turn; a database that is away costs a pause, growing to a few seconds."""
+    """Turn after turn; what interrupts one costs a pause, growing to a few seconds.
+
+    Nothing ends the loop: it lives in the web process, which must outlive its database.
+    """
     failures = 0
     while True:
         try:
             await turn()
             failures = 0
-        except (psycopg.Error, Unavailable, TimeoutError, OSError) as error:
-            failures += 1
-            pause = min(RECONNECT_MAX_S, 0.1 * 2**failures)
+        except (psycopg.Error, Unavailable, OSError) as error:
             log.warning("realtime.interrupted", extra={"why": type(error).__name__})
+            failures += 1
+        except Exception:
+            log.exception("realtime.failed")
+            failures += 1
+        if failures:
+            pause = min(RECONNECT_MAX_S, 0.1 * 2 ** min(failures, 10))
             await asyncio.sleep(random.uniform(pause / 2, pause))  # noqa: S311

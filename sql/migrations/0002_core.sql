@@ -109,6 +109,7 @@ CREATE TABLE generations (
     lease_until             timestamptz,
     next_action_at          timestamptz  DEFAULT now(),
     deadline_at             timestamptz  NOT NULL,
+    stumbles                integer      NOT NULL DEFAULT 0,
 
     master_key              text,
     result_image_key        text,

@@ -4,11 +4,14 @@ SELECT a.id, a.n, a.step, a.state, a.seed, a.endpoint, a.arguments, a.request_id
        a.result, a.sent_at, a.announced_at IS NOT NULL AS is_announced,
        extract(epoch FROM now() - a.sent_at)::float8 AS sent_age_s,
        extract(epoch FROM now() - a.accepted_at)::float8 AS accepted_age_s,
-       (SELECT count(*)
-          FROM attempts same
-         WHERE same.generation_id = a.generation_id
-           AND same.step = a.step)::int AS tries
+       same.tries, same.successes
   FROM attempts a
+ CROSS JOIN LATERAL (
+    SELECT count(*)::int AS tries,
+           count(*) FILTER (WHERE state = 'succeeded')::int AS successes
+      FROM attempts
+     WHERE generation_id = a.generation_id
+       AND step = a.step) same
  WHERE a.generation_id = $1
  ORDER BY a.n DESC
  LIMIT 1;
@@ -58,14 +61,18 @@ WITH locked AS (
      WHERE a.id = $1
        AND a.generation_id = locked.id
        AND (a.state IN ('sent', 'unknown') OR (a.state = 'accepted' AND a.request_id = $4))
+       AND NOT EXISTS (SELECT FROM attempts other
+                        WHERE other.request_id = $4
+                          AND other.id <> a.id)
     RETURNING a.generation_id, a.announced_at
 )
 UPDATE generations g
    SET fal_job_id = $4,
        fal_status = 'IN_QUEUE',
        lease_until = NULL,
-       next_action_at = CASE WHEN attempt.announced_at IS NOT NULL THEN now()
-                             ELSE now() + make_interval(secs => $5) END,
+       next_action_at = CASE
+           WHEN attempt.announced_at IS NOT NULL THEN now()
+           ELSE least(now() + make_interval(secs => $5), g.deadline_at) END,
        version = version + 1,
        updated_at = now()
   FROM attempt
@@ -81,7 +88,7 @@ RETURNING g.version, g.next_action_at <= now() AS is_due;
 WITH generation AS (
     UPDATE generations
        SET lease_until = NULL,
-           next_action_at = now() + make_interval(secs => $4)
+           next_action_at = least(now() + make_interval(secs => $4), deadline_at)
      WHERE id = $2
        AND lease_epoch = $3
        AND next_action_at IS NOT NULL
@@ -121,8 +128,9 @@ WITH locked AS (
 )
 UPDATE generations g
    SET lease_until = NULL,
-       next_action_at = CASE attempt.state WHEN 'accepted' THEN now()
-                             ELSE now() + make_interval(secs => $4) END
+       next_action_at = CASE attempt.state
+           WHEN 'accepted' THEN now()
+           ELSE least(now() + make_interval(secs => $4), g.deadline_at) END
   FROM attempt
  WHERE g.id = attempt.generation_id
    AND g.lease_epoch = $3
@@ -136,67 +144,113 @@ UPDATE attempts
    SET polls = polls + 1
  WHERE id = $1;
 
--- name: finish_step(id, generation_id, epoch, result, next_step, progress, prompt_english) maybe
+-- name: finish_step(id, generation_id, epoch, seen_state, result, next_step, progress, prompt_english) maybe
 -- For a worker: the attempt is resolved, with a result or (a translation) without; go on to the
--- next step. Storage may be away for long, so finalizing has a day.
-WITH generation AS (
-    UPDATE generations
-       SET state = CASE $5 WHEN 'finalize' THEN 'finalizing' ELSE 'processing' END,
-           step = $5,
-           started_at = coalesce(started_at, now()),
-           fal_progress = greatest(fal_progress, $6),
-           queue_position = NULL,
-           prompt_english = coalesce($7::text, prompt_english),
-           deadline_at = CASE $5 WHEN 'finalize' THEN now() + interval '24 hours'
-                                 ELSE deadline_at END,
-           lease_until = NULL,
-           next_action_at = now(),
-           version = version + 1,
-           updated_at = now()
+-- next step. No row when the attempt is not any more as the worker saw it. Storage may be away
+-- for long, so finalizing has a day.
+WITH locked AS (
+    SELECT id
+      FROM generations
      WHERE id = $2
        AND lease_epoch = $3
        AND next_action_at IS NOT NULL
        AND deleted_at IS NULL
-    RETURNING id, version
+       FOR UPDATE
 ), attempt AS (
     UPDATE attempts a
-       SET state = CASE WHEN $4::jsonb IS NULL THEN 'failed' ELSE 'succeeded' END,
-           result = $4,
+       SET state = CASE WHEN $5::jsonb IS NULL THEN 'failed' ELSE 'succeeded' END,
+           result = $5,
            polls = 0,
            resolved_at = now()
-      FROM generation
+      FROM locked
      WHERE a.id = $1
-       AND a.generation_id = generation.id
+       AND a.generation_id = locked.id
+       AND a.state = $4
+    RETURNING a.generation_id
 )
-SELECT version, true AS is_due
-  FROM generation;
+UPDATE generations g
+   SET state = CASE $6 WHEN 'finalize' THEN 'finalizing' ELSE 'processing' END,
+       step = $6,
+       started_at = coalesce(started_at, now()),
+       fal_progress = greatest(fal_progress, $7),
+       queue_position = NULL,
+       prompt_english = coalesce($8::text, prompt_english),
+       deadline_at = CASE $6 WHEN 'finalize' THEN now() + interval '24 hours'
+                             ELSE deadline_at END,
+       lease_until = NULL,
+       next_action_at = now(),
+       version = version + 1,
+       updated_at = now()
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+RETURNING g.version, true AS is_due;
 
--- name: retry_step(id, generation_id, epoch, error_type, next_s) maybe
--- For a worker: the attempt is proved dead; the same step gets another one.
-WITH generation AS (
-    UPDATE generations
-       SET lease_until = NULL,
-           next_action_at = now() + make_interval(secs => $5),
-           fal_error = $4,
-           version = version + 1,
-           updated_at = now()
+-- name: retry_step(id, generation_id, epoch, seen_state, error_type, next_s) maybe
+-- For a worker: the attempt is proved dead, if it is still as the worker saw it; the same step
+-- gets another one.
+WITH locked AS (
+    SELECT id
+      FROM generations
      WHERE id = $2
        AND lease_epoch = $3
        AND next_action_at IS NOT NULL
        AND deleted_at IS NULL
-    RETURNING id, version
+       FOR UPDATE
 ), attempt AS (
     UPDATE attempts a
        SET state = 'failed',
-           error_type = $4,
+           error_type = $5,
            resolved_at = now()
-      FROM generation
+      FROM locked
      WHERE a.id = $1
-       AND a.generation_id = generation.id
-       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
+       AND a.generation_id = locked.id
+       AND a.state = $4
+    RETURNING a.generation_id
 )
-SELECT version, false AS is_due
-  FROM generation;
+UPDATE generations g
+   SET lease_until = NULL,
+       next_action_at = least(now() + make_interval(secs => $6), deadline_at),
+       fal_error = $5,
+       version = version + 1,
+       updated_at = now()
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+RETURNING g.version, false AS is_due;
+
+-- name: fail_generation(id, epoch, attempt_id, seen_state, error_code, fal_error) maybe
+-- For a worker. A live attempt ends with its generation; no row when the attempt is not any more
+-- as the worker saw it.
+WITH locked AS (
+    SELECT id
+      FROM generations
+     WHERE id = $1
+       AND lease_epoch = $2
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+       FOR UPDATE
+), attempt AS (
+    UPDATE attempts a
+       SET state = CASE a.state WHEN 'succeeded' THEN a.state ELSE 'failed' END,
+           error_type = $6,
+           resolved_at = coalesce(resolved_at, now())
+      FROM locked
+     WHERE a.id = $3
+       AND a.generation_id = locked.id
+       AND a.state = $4
+    RETURNING a.generation_id
+)
+UPDATE generations g
+   SET state = 'failed',
+       error_code = $5,
+       fal_error = $6,
+       lease_until = NULL,
+       next_action_at = NULL,
+       queue_position = NULL,
+       version = version + 1,
+       updated_at = now()
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+RETURNING g.version, false AS is_due;
 
 -- name: repeat_cutout(generation_id, epoch) maybe
 -- For a worker whose picture turned out not to be transparent: one step back.
@@ -242,11 +296,15 @@ WITH locked AS (
      WHERE a.id = $1
        AND a.generation_id = locked.id
        AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
+       AND a.endpoint IS NOT NULL
        AND (a.request_id IS NULL OR a.request_id = $2)
+       AND NOT EXISTS (SELECT FROM attempts other
+                        WHERE other.request_id = $2
+                          AND other.id <> a.id)
     RETURNING a.generation_id
 ), generation AS (
     UPDATE generations g
-       SET next_action_at = now()
+       SET next_action_at = clock_timestamp()
       FROM attempt
      WHERE g.id = attempt.generation_id
     RETURNING g.id
@@ -260,8 +318,9 @@ WITH locked AS (
 SELECT id
   FROM generation;
 
--- name: list_bound_requests(request_ids) many
--- For a worker that looks an unclear submission up: which of these requests have an attempt.
+-- name: list_bound_requests(request_ids, attempt_id) many
+-- For a worker that looks an unclear submission up: which of these requests have another attempt.
 SELECT request_id
   FROM attempts
- WHERE request_id = ANY ($1::text[]);
+ WHERE request_id = ANY ($1::text[])
+   AND id <> $2;

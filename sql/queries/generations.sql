@@ -125,7 +125,8 @@ UPDATE generations g
 UPDATE generations
    SET lease_until = NULL
  WHERE lease_owner = $1
-   AND lease_until IS NOT NULL;
+   AND lease_until IS NOT NULL
+   AND next_action_at IS NOT NULL;
 
 -- name: list_due_generations(n) many
 -- For the reconciler: what is due and in nobody's hands, the longest due first.
@@ -145,15 +146,13 @@ SELECT extract(epoch FROM min(greatest(next_action_at, lease_until)) - now())::f
    AND deleted_at IS NULL;
 
 -- name: postpone_generation(id, epoch, claimed_at, next_s) maybe
--- For a worker: nothing to tell yet; give the lease back and come again later. A webhook that
--- arrived since the claim is due at once.
-UPDATE generations g
+-- For a worker: nothing to tell yet; give the lease back and come again later. A due time newer
+-- than the claim is a webhook's, and is due at once.
+UPDATE generations
    SET lease_until = NULL,
        next_action_at = CASE
-           WHEN EXISTS (SELECT FROM attempts a
-                         WHERE a.generation_id = g.id
-                           AND a.announced_at >= $3) THEN now()
-           ELSE now() + make_interval(secs => $4) END
+           WHEN next_action_at > $3 THEN now()
+           ELSE least(now() + make_interval(secs => $4), deadline_at) END
  WHERE id = $1
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
@@ -162,13 +161,11 @@ RETURNING version, next_action_at <= now() AS is_due;
 
 -- name: mark_generation_progress(id, epoch, claimed_at, next_s, state, progress, queue_position, fal_status) maybe
 -- For a worker: what Fal says of a running request. Progress never falls.
-UPDATE generations g
+UPDATE generations
    SET lease_until = NULL,
        next_action_at = CASE
-           WHEN EXISTS (SELECT FROM attempts a
-                         WHERE a.generation_id = g.id
-                           AND a.announced_at >= $3) THEN now()
-           ELSE now() + make_interval(secs => $4) END,
+           WHEN next_action_at > $3 THEN now()
+           ELSE least(now() + make_interval(secs => $4), deadline_at) END,
        state = CASE WHEN state = 'queued' THEN $5 ELSE state END,
        started_at = CASE WHEN $5 = 'processing' THEN coalesce(started_at, now())
                          ELSE started_at END,
@@ -207,34 +204,13 @@ UPDATE generations
    AND deleted_at IS NULL
 RETURNING version, false AS is_due;
 
--- name: fail_generation(id, epoch, error_code, fal_error) maybe
--- For a worker. The live attempt, if there is one, ends with its generation.
-WITH generation AS (
-    UPDATE generations
-       SET state = 'failed',
-           error_code = $3,
-           fal_error = $4,
-           lease_until = NULL,
-           next_action_at = NULL,
-           queue_position = NULL,
-           version = version + 1,
-           updated_at = now()
-     WHERE id = $1
-       AND lease_epoch = $2
-       AND next_action_at IS NOT NULL
-       AND deleted_at IS NULL
-    RETURNING id, version
-), attempt AS (
-    UPDATE attempts a
-       SET state = 'failed',
-           error_type = $4,
-           resolved_at = now()
-      FROM generation
-     WHERE a.generation_id = generation.id
-       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
-)
-SELECT version, false AS is_due
-  FROM generation;
+-- name: count_stumble(id, epoch) value
+-- For a worker that met what it did not expect: how often that happened to this generation.
+UPDATE generations
+   SET stumbles = stumbles + 1
+ WHERE id = $1
+   AND lease_epoch = $2
+RETURNING stumbles;
 
 -- name: get_idempotent_response(owner_id, key) maybe
 SELECT body_hash, response::text AS response

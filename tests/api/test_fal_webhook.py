@@ -72,7 +72,10 @@ def sender(
 ) -> Sender:
     """An attempt that was sent, whose generation sleeps until the next poll."""
     attempt_id = amal.create()["jobId"]
-    product.execute("UPDATE attempts SET state = 'sent', sent_at = now()")
+    product.execute(
+        "UPDATE attempts SET state = 'sent', sent_at = now(), endpoint = 'fal-ai/flux-lora',"
+        " arguments = '{}'"
+    )
     product.execute("UPDATE generations SET next_action_at = now() + interval '1 hour'")
     product.execute("DELETE FROM procrastinate_jobs")
     published = fal.http.get("/.well-known/jwks.json").json()
@@ -120,6 +123,16 @@ def test_a_second_request_id_does_not_take_the_attempt_over(sender: Sender) -> N
 
     assert answer.status_code == 200
     assert sender.state()["request_id"] == REQUEST_ID
+
+
+def test_a_delivery_for_what_was_never_sent_changes_nothing(sender: Sender) -> None:
+    sender.product.execute("UPDATE attempts SET state = 'prepared', endpoint = NULL")
+    before = sender.state()
+
+    answer = sender.send()
+
+    assert answer.status_code == 200
+    assert sender.state() == before
 
 
 def test_a_delivery_after_the_end_changes_nothing(sender: Sender) -> None:

@@ -127,8 +127,8 @@ async def complete(h: Held) -> Result:
 
 
 async def fail(h: Held) -> Result:
-    return await generations.fail_generation(
-        h.conn, h.claimed, error_code="timeout", fal_error=None
+    return await attempts.fail_generation(
+        h.conn, h.claimed, h.attempt, error_code="timeout", fal_error=None
     )
 
 
@@ -241,6 +241,7 @@ def test_a_worker_without_its_lease_changes_nothing(dsn: str, reason: str) -> No
     async def act(conn: Connection) -> None:
         mine = await held(conn)
         assert await send(mine)
+        mine = await renewed(mine)
         if reason == "lost lease":
             await conn.execute("UPDATE generations SET lease_epoch = lease_epoch + 1")
         elif reason == "completed":
@@ -268,6 +269,41 @@ def test_that_fal_has_it_is_kept_even_when_the_lease_was_lost(dsn: str) -> None:
         [[after, [attempt]]] = await everything(conn)
         assert after == generation
         assert (attempt["state"], attempt["request_id"]) == ("accepted", f"r-{mine.attempt.id}")
+
+    run(dsn, act)
+
+
+def test_what_a_webhook_changed_meanwhile_is_not_overwritten(dsn: str) -> None:
+    async def act(conn: Connection) -> None:
+        for step in (go_on, try_again, fail):
+            mine = await held(conn)
+            assert await send(mine)
+            mine = await renewed(mine)
+            assert await announce(mine)
+            before = await everything(conn)
+
+            assert await step(mine) is None, step.__name__
+            assert await everything(conn) == before, step.__name__
+
+    run(dsn, act)
+
+
+def test_one_request_belongs_to_one_attempt(dsn: str) -> None:
+    async def act(conn: Connection) -> None:
+        first, second = await held(conn), await held(conn)
+        for one in (first, second):
+            assert await send(one)
+        assert await announce(first)
+        before = await everything(conn)
+
+        given = {"request_id": f"r-{first.attempt.id}"}
+        assert await attempts.announce_result(conn, attempt_id=second.attempt.id, **given) is None
+        accepted = await attempts.mark_attempt_accepted(
+            conn, second.claimed, second.attempt, next_s=0, **given
+        )
+
+        assert accepted is None
+        assert await everything(conn) == before
 
     run(dsn, act)
 
