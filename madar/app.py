@@ -22,6 +22,7 @@ from madar.resources import open_resources
 from madar.settings import Settings
 
 DRAIN_S = 20
+LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
 MAX_MESSAGE_BYTES = 64 * 1024
 
@@ -38,6 +39,9 @@ def create_app(settings: Settings) -> ASGIApp:
         ):
             listener = Listener(settings.direct_url, resources.pool, hub)
             listening = tasks.create_task(listener.run())
+            with contextlib.suppress(TimeoutError):  # without a database we start all the same
+                async with asyncio.timeout(LISTEN_WAIT_S):
+                    await listener.heard.wait()
             yield State(resources=resources, hub=hub)
             listening.cancel()
 

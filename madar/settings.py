@@ -155,7 +155,11 @@ def _from_files() -> dict[str, str]:
     for name, field in Settings.model_fields.items():
         path = os.environ.get(f"{name.upper()}_FILE")
         if field.annotation is Secret and path:
-            twins[name] = Path(path).read_text(encoding="utf-8").strip()
+            try:
+                twins[name] = Path(path).read_text(encoding="utf-8").strip()
+            except (OSError, UnicodeError) as error:
+                fault = f"  {name.upper()}_FILE: {path} cannot be read ({type(error).__name__})"
+                raise SettingsFault(f"Madar cannot start:\n{fault}") from error
     return twins
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from starlette.websockets import WebSocket, WebSocketDisconnect
+from starlette.websockets import WebSocket, WebSocketDisconnect, WebSocketDisconnected
 
 from madar import i18n
 from madar.api import problems
@@ -95,7 +95,7 @@ async def _serve(socket: WebSocket[State], viewer: Viewer) -> None:
             await asyncio.wait({reader, writer}, return_when=asyncio.FIRST_COMPLETED)
             reader.cancel()
             writer.cancel()
-    except* WebSocketDisconnect:
+    except* (WebSocketDisconnect, WebSocketDisconnected):
         pass
     finally:
         hub.close(inbox)

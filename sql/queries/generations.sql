@@ -210,6 +210,8 @@ UPDATE generations
    SET stumbles = stumbles + 1
  WHERE id = $1
    AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
 RETURNING stumbles;
 
 -- name: get_idempotent_response(owner_id, key) maybe
