@@ -16,6 +16,7 @@ import psycopg
 from madar import __version__
 from madar.clients.storage import Storage
 from madar.commands.here import Here, look_around
+from madar.db import system
 from madar.db.migrate import MigrationFault, pending
 from madar.errors import MadarError
 from madar.local.postgres import running
@@ -94,14 +95,18 @@ def _clock(here: Here, state: State) -> Finding:
     if here.has_own_database and running(state.postgres) is None:
         return _warning("Clock", "not compared, the database is stopped", "start it: make run")
     try:
-        with psycopg.connect(here.settings.direct_url, connect_timeout=TIMEOUT_S) as conn:
-            row = conn.execute("SELECT extract(epoch FROM clock_timestamp())::float").fetchone()
+        server_s = asyncio.run(_clock_of_server(here.settings.direct_url))
     except psycopg.OperationalError:
         return _warning("Clock", "not compared, the database does not answer", "see Database")
-    off_s = abs(time.time() - (row or [0])[0])
+    off_s = abs(time.time() - server_s)
     if off_s > CLOCK_TOLERANCE_S:
         return _warning("Clock", f"{off_s:.1f} s off the database's", "let both keep time by NTP")
     return _ok("Clock", f"{off_s:.1f} s off the database's")
+
+
+async def _clock_of_server(url: str) -> float:
+    async with await psycopg.AsyncConnection.connect(url, connect_timeout=TIMEOUT_S) as conn:
+        return await system.get_clock(conn)
 
 
 def _storage(here: Here, _: State) -> Finding:

@@ -87,15 +87,11 @@ def status(*, as_json: bool, state: State) -> None:
 
 
 def _described(conn: "psycopg.Connection[Any]", migration: "Migration") -> str:
+    from madar.db.migrate import table_bytes
+
     locks = migration.locks
-    seconds = sum(_bytes_of(conn, lock.split()[-1]) for lock in locks) / BYTES_PER_S
+    seconds = sum(table_bytes(conn, lock.split()[-1]) for lock in locks) / BYTES_PER_S
     guess = f"about {seconds:.0f} s" if seconds > 1 else "about a second at most"
     head = f"-- {migration.version} {migration.name}: {guess}"
     taken = "".join(f"\n-- locks: {lock}" for lock in locks) or "\n-- locks nothing"
     return f"{head}{taken}\n{migration.sql}\n"
-
-
-def _bytes_of(conn: "psycopg.Connection[Any]", table: str) -> int:
-    """0 for what is not there yet."""
-    row = conn.execute("SELECT pg_table_size(to_regclass(%s))", [table]).fetchone()
-    return (row and row[0]) or 0

@@ -3,6 +3,8 @@
 Each file is applied in one transaction with its bookkeeping row; a file that says
 `-- migrate:up transaction:false` runs statement by statement, split at lines `-- next`.
 One runner at a time works (advisory lock); a file changed after it was applied is refused.
+The few statements of the bookkeeping stand here, not in sql/queries: they run where there is no
+schema yet that a query could be checked against.
 """
 
 import hashlib
@@ -85,6 +87,12 @@ def pending(conn: Connection, folder: Path = MIGRATIONS) -> list[Migration]:
         if known[version].sha256 != row.sha256:
             raise MigrationFault(f"Migration {version} was edited after it was applied.")
     return [migration for version, migration in known.items() if version not in done]
+
+
+def table_bytes(conn: Connection, table: str) -> int:
+    """How much a migration that locks this table may have to read; 0 where it is not there yet."""
+    row = conn.execute("SELECT pg_table_size(to_regclass(%s))", [table]).fetchone()
+    return (row and row[0]) or 0
 
 
 def up(

@@ -26,3 +26,8 @@ async def ring_queue(conn: Connection) -> None:
 
 async def ping(conn: Connection) -> None:
     await _sql.value(conn, "ping")
+
+
+async def get_clock(conn: Connection) -> float:
+    """The server's clock, in seconds since 1970."""
+    return await _sql.value(conn, "get_clock")

@@ -13,7 +13,7 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
-from madar.db import generations, sessions
+from madar.db import generations, sessions, system
 from madar.db.pool import KEEPALIVE, Pool, read
 from madar.db.system import GENERATIONS_CHANNEL
 from madar.errors import Unavailable
@@ -51,7 +51,7 @@ class Listener:
                 async for notice in conn.notifies(timeout=PULSE_S):
                     self._hub.ring(_ids(notice.payload))
                 async with asyncio.timeout(PULSE_S):
-                    await conn.execute("SELECT 1")
+                    await system.ping(conn)
 
     async def _deliver(self) -> None:
         await self._hub.deliver(

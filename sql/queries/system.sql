@@ -8,3 +8,7 @@ SELECT pg_notify('procrastinate_queue_v1#generations', $1);
 
 -- name: ping() value
 SELECT 1;
+
+-- name: get_clock() value
+-- For the operator's doctor: the server's clock, in seconds since 1970.
+SELECT extract(epoch FROM clock_timestamp())::float8;

@@ -161,3 +161,16 @@ def test_a_refusal_speaks_arabic(amal: Person) -> None:
     answer = amal.post(URL, files=form(b"x"), headers={"Accept-Language": "ar"})
 
     assert is_arabic(problem_in(answer, 422, "upload_unreadable")["detail"])
+
+
+def test_unwritable_storage_is_told_and_nothing_is_kept(
+    product: Product, amal: Person, pictures: dict[str, bytes]
+) -> None:
+    product.settings.storage_dir.write_text("a file where the folder should be")
+
+    answer = amal.post(URL, files=form(pictures["png"]))
+
+    assert answer.status_code == 503
+    assert answer.json()["code"] == "storage_unavailable"
+    assert int(answer.headers["Retry-After"]) > 0
+    assert product.rows("SELECT id FROM uploads") == []
