@@ -33,7 +33,7 @@ def compose_banner(facts: Facts, local: Local) -> str:
     ready = f"ready in {facts.ready_s:.1f} s"
     rows = [
         ("API", f"{facts.app_url}/api/health"),
-        ("Sign in", f"{facts.app_url}/api/auth/google/url gives the link{_where(local)}"),
+        ("Sign in", f"{facts.app_url}/api/auth/google/url in a browser{_where(local)}"),
         ("Database", facts.database),
         ("Pictures", f"{facts.pictures} ({as_text(facts.pictures_bytes)})"),
         ("Images", _images(facts, local)),
