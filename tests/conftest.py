@@ -32,6 +32,16 @@ _QUICK = {
 _numbers = itertools.count()
 
 
+@pytest.fixture
+def open_folder() -> Generator[Path]:
+    """For a server of a test's own.
+
+    Not `tmp_path`: each pytest that starts as root closes that one to PostgreSQL's account again.
+    """
+    with tempfile.TemporaryDirectory(prefix="madar-test-") as folder:
+        yield Path(folder)
+
+
 @pytest.fixture(scope="session")
 def postgres_server() -> Generator[postgres.Server]:
     memory = Path("/dev/shm")

@@ -15,6 +15,7 @@ from madar.commands.dev import FAULTS
 from madar.local.postgres import Server
 from madar.local.state import Note, State
 from madar.simulator.faults import FAULTS as SIMULATOR_FAULTS
+from tests.local.processes import free_port
 
 HEAVY = ("starlette", "pydantic", "psycopg", "httpx", "asyncio", "rich")
 SECRET = "a-secret-that-nobody-may-see-0123456789"
@@ -111,6 +112,7 @@ def test_production_without_settings_names_each_and_ends_with_3() -> None:
 
 def test_doctor_goes_on_when_the_database_is_stopped(state: State) -> None:
     state.postgres.mkdir(parents=True)
+    state.write_note(Note(pid=1, port=free_port(), simulator_port=free_port()))
 
     result = run("doctor", "--json", "--state", state.folder)
 

@@ -43,11 +43,11 @@ def test_every_folder_of_the_tree_exists() -> None:
     assert [folder for folder in folders if not (ROOT / folder).is_dir()] == []
 
 
-def test_the_curl_lines_give_a_picture(tmp_path: Path) -> None:
+def test_the_curl_lines_give_a_picture(open_folder: Path, tmp_path: Path) -> None:
     assert CURL
     lines = CURL[1].strip().splitlines()
     assert len(lines) <= 5
-    state, port = State(tmp_path / "state"), free_port()
+    state, port = State(open_folder / "state"), free_port()
     with dev(state, port=port) as running:
         running.wait_until_ready()
 

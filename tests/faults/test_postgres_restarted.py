@@ -20,9 +20,9 @@ API_WITHIN_S, JOBS_WITHIN_S, LIVE_WITHIN_S = 5, 10, 15
 
 
 @pytest.fixture
-def own_server(tmp_path: Path) -> Generator[postgres.Server]:
+def own_server(open_folder: Path) -> Generator[postgres.Server]:
     """Durable as in production, and nobody else's."""
-    server = postgres.start(tmp_path / "pg")
+    server = postgres.start(open_folder / "pg")
     yield server
     server.stop()
 
