@@ -58,8 +58,10 @@ async def _carefully(work: Work) -> Outcome | None:
         log.exception("generation.stumbled", extra=work.facts)
     async with work.connection() as conn:
         stumbles = await generations.count_stumble(conn, work.claimed)
-    if stumbles >= MAX_STUMBLES and work.attempt.state not in {"sent", "unknown"}:
-        return await work.fail("internal")
+    # Fal may have an unclear submission, so that one is only given up with its deadline.
+    is_unclear = work.attempt.state in {"sent", "unknown"}
+    if work.claimed.is_overdue or (stumbles >= MAX_STUMBLES and not is_unclear):
+        return await work.fail("submit_unresolved" if is_unclear else "internal")
     return await work.postpone(pause_s(work))
 
 

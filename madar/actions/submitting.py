@@ -2,6 +2,7 @@
 
 import logging
 import time
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -44,6 +45,7 @@ async def submit(work: Work) -> Outcome | None:
             conn, work.claimed, work.attempt, endpoint=endpoint, arguments=arguments
         ):
             return None
+    work = replace(work, attempt=replace(work.attempt, state="sent"))
     if boot_time_s() - began_s > MAX_SEND_DELAY_S:
         # This machine slept in between; meanwhile somebody may have called the attempt dead.
         return await _look_up_later(work)

@@ -36,7 +36,7 @@ LOOK_AHEAD = timedelta(seconds=120)  # a request is sent at most seconds after i
 MAX_POSITION = 2**31 - 1
 
 # What an answer of another shape than promised raises inside fal-client.
-_MALFORMED = (KeyError, ValueError, TypeError, AttributeError)
+_MALFORMED = (KeyError, ValueError, TypeError, AttributeError, RecursionError)
 _REQUEST_ID = re.compile(r"[\x21-\x7e]{1,255}")
 
 fal_client.client.MAX_ATTEMPTS = 1
@@ -221,7 +221,7 @@ class Fal:
                 response = await self._web.get(url, params=dict(query), headers=headers)
             response.raise_for_status()
             return response.json()
-        except (httpx.HTTPError, OSError, ValueError) as error:
+        except (httpx.HTTPError, OSError, ValueError, RecursionError) as error:
             raise FalUnreachable(type(error).__name__) from error
 
 
@@ -256,20 +256,25 @@ async def _answers() -> AsyncGenerator[None]:
 
 
 def _position(written: object) -> int | None:
-    if isinstance(written, int) and 0 <= written <= MAX_POSITION:
-        return written
-    return None
+    if isinstance(written, bool) or not isinstance(written, int):
+        return None
+    return written if 0 <= written <= MAX_POSITION else None
 
 
 def _matching(items: list[object], arguments: Mapping[str, Any]) -> list[str]:
-    """Where nothing matches, one item whose input was not kept leaves the question open."""
+    """Ids of the items with this input; raises FalUnreachable where that cannot be told.
+
+    So it is when one with our input has no usable id, or when none has it and one has no input.
+    """
+    inputs = [(dig(item, "json_input"), text_at(item, "request_id") or "") for item in items]
     found = [
         request_id
-        for item in items
-        if all(dig(item, "json_input", name) == value for name, value in arguments.items())
-        and (request_id := text_at(item, "request_id"))
+        for given, request_id in inputs
+        if all(dig(given, name) == value for name, value in arguments.items())
     ]
-    if not found and any(dig(item, "json_input") is None for item in items):
+    if not all(_REQUEST_ID.fullmatch(request_id) for request_id in found):
+        raise FalUnreachable("the history has an unreadable id")
+    if not found and any(given is None for given, _ in inputs):
         raise FalUnreachable("the history has no inputs")
     return found
 

@@ -47,6 +47,7 @@ class Media:
     def _check(self, url: str) -> None:
         try:
             target = httpx.URL(url)
+            host = target.host  # decoding it may fail as well
         except (httpx.InvalidURL, UnicodeError) as error:
             raise ResultRefused("address") from error
         schemes = {"https"} if self._settings.is_production else {"https", "http"}
@@ -56,7 +57,7 @@ class Media:
             self._settings.is_production or not 0 < target.port <= MAX_PORT
         ):
             raise ResultRefused("port")
-        if target.host not in self._settings.fal_media_hosts:
+        if host not in self._settings.fal_media_hosts:
             raise ResultRefused("host")
 
 

@@ -4,10 +4,11 @@ Types: fal.ai/docs error pages (model errors carry `detail[].type`, platform err
 `error_type`). Branch on types, never on messages.
 """
 
+import re
 from dataclasses import dataclass
 from typing import Literal
 
-from madar.domain.answers import text_at
+from madar.domain.answers import dig
 
 FailureCode = Literal[
     "content_policy",
@@ -31,6 +32,7 @@ RETRYABLE: frozenset[FailureCode] = frozenset(
         "internal",
     }
 )
+_WORD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 CONTENT_TYPES = {"content_policy_violation", "no_media_generated"}
 PASSING_TYPES = {
     "internal_server_error",
@@ -74,7 +76,8 @@ class ProviderFailure:
         return "provider_unavailable" if self.may_pass else "invalid_request"
 
 
-def failure_of(status_code: int, body: object, error_type: str | None = None) -> ProviderFailure:
-    """Read an error body of either shape."""
-    found = error_type or text_at(body, "error_type") or text_at(body, "detail", 0, "type")
-    return ProviderFailure(error_type=found or f"http_{status_code}", status_code=status_code)
+def failure_of(status_code: int, body: object, error_type: object = None) -> ProviderFailure:
+    """Read an error body of either shape; a type that is no plain word counts as none."""
+    told = (error_type, dig(body, "error_type"), dig(body, "detail", 0, "type"))
+    words = (one for one in told if isinstance(one, str) and _WORD.fullmatch(one))
+    return ProviderFailure(error_type=next(words, f"http_{status_code}"), status_code=status_code)

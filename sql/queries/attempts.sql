@@ -72,7 +72,8 @@ UPDATE generations g
        lease_until = NULL,
        next_action_at = CASE
            WHEN attempt.announced_at IS NOT NULL THEN now()
-           ELSE least(now() + make_interval(secs => $5), g.deadline_at) END,
+           ELSE least(now() + make_interval(secs => $5),
+                      greatest(g.deadline_at, now() + interval '1 second')) END,
        version = version + 1,
        updated_at = now()
   FROM attempt
@@ -88,7 +89,8 @@ RETURNING g.version, g.next_action_at <= now() AS is_due;
 WITH generation AS (
     UPDATE generations
        SET lease_until = NULL,
-           next_action_at = least(now() + make_interval(secs => $4), deadline_at)
+           next_action_at = least(now() + make_interval(secs => $4),
+                            greatest(deadline_at, now() + interval '1 second'))
      WHERE id = $2
        AND lease_epoch = $3
        AND next_action_at IS NOT NULL
@@ -130,7 +132,8 @@ UPDATE generations g
    SET lease_until = NULL,
        next_action_at = CASE attempt.state
            WHEN 'accepted' THEN now()
-           ELSE least(now() + make_interval(secs => $4), g.deadline_at) END
+           ELSE least(now() + make_interval(secs => $4),
+                      greatest(g.deadline_at, now() + interval '1 second')) END
   FROM attempt
  WHERE g.id = attempt.generation_id
    AND g.lease_epoch = $3
@@ -146,8 +149,8 @@ UPDATE attempts
 
 -- name: finish_step(id, generation_id, epoch, seen_state, result, next_step, progress, prompt_english) maybe
 -- For a worker: the attempt is resolved, with a result or (a translation) without; go on to the
--- next step. No row when the attempt is not any more as the worker saw it. Storage may be away
--- for long, so finalizing has a day.
+-- next step. No row when the attempt is not any more as the worker saw it. What is paid for gets
+-- the time to be finished: minutes for another step, a day for finalizing, while storage is away.
 WITH locked AS (
     SELECT id
       FROM generations
@@ -176,7 +179,7 @@ UPDATE generations g
        queue_position = NULL,
        prompt_english = coalesce($8::text, prompt_english),
        deadline_at = CASE $6 WHEN 'finalize' THEN now() + interval '24 hours'
-                             ELSE deadline_at END,
+                             ELSE greatest(deadline_at, now() + interval '5 minutes') END,
        lease_until = NULL,
        next_action_at = now(),
        version = version + 1,
@@ -209,7 +212,8 @@ WITH locked AS (
 )
 UPDATE generations g
    SET lease_until = NULL,
-       next_action_at = least(now() + make_interval(secs => $6), deadline_at),
+       next_action_at = least(now() + make_interval(secs => $6),
+                            greatest(deadline_at, now() + interval '1 second')),
        fal_error = $5,
        version = version + 1,
        updated_at = now()

@@ -152,7 +152,8 @@ UPDATE generations
    SET lease_until = NULL,
        next_action_at = CASE
            WHEN next_action_at > $3 THEN now()
-           ELSE least(now() + make_interval(secs => $4), deadline_at) END
+           ELSE least(now() + make_interval(secs => $4),
+                      greatest(deadline_at, now() + interval '1 second')) END
  WHERE id = $1
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
@@ -165,7 +166,8 @@ UPDATE generations
    SET lease_until = NULL,
        next_action_at = CASE
            WHEN next_action_at > $3 THEN now()
-           ELSE least(now() + make_interval(secs => $4), deadline_at) END,
+           ELSE least(now() + make_interval(secs => $4),
+                      greatest(deadline_at, now() + interval '1 second')) END,
        state = CASE WHEN state = 'queued' THEN $5 ELSE state END,
        started_at = CASE WHEN $5 = 'processing' THEN coalesce(started_at, now())
                          ELSE started_at END,

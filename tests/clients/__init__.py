@@ -1,0 +1,1 @@
+"""What the clients make of answers that nobody promised."""
