@@ -8,11 +8,12 @@ import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from madar import log as logs
 from madar.api.middleware import Edge
-from madar.api.problems import on_http_exception, on_madar_error
+from madar.api.problems import on_bug, on_disconnect, on_http_exception, on_madar_error
 from madar.api.request import State
 from madar.api.routes import routes
 from madar.errors import MadarError
@@ -48,7 +49,12 @@ def create_app(settings: Settings) -> ASGIApp:
     app = Starlette(
         routes=routes,
         lifespan=lifespan,
-        exception_handlers={MadarError: on_madar_error, HTTPException: on_http_exception},
+        exception_handlers={
+            MadarError: on_madar_error,
+            HTTPException: on_http_exception,
+            ClientDisconnect: on_disconnect,
+            Exception: on_bug,
+        },
     )
     app.router.redirect_slashes = False
     return CORSMiddleware(

@@ -97,4 +97,9 @@ def main() -> None:
     for stream in (sys.stdout, sys.stderr):
         if reconfigure := getattr(stream, "reconfigure", None):
             reconfigure(errors="replace")  # a terminal without Arabic shows “?”, not a traceback
-    cli(prog_name="madar")
+    try:
+        cli(prog_name="madar")
+    except OSError as error:  # help and version are written before Madar.invoke begins
+        failure = import_module("madar.commands.failures").explain(error)
+        failure.show()
+        sys.exit(failure.exit_code)

@@ -17,8 +17,16 @@ def configure(level: str, *, as_json: bool) -> None:
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines() if as_json else _Words())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
+    server = logging.getLogger("uvicorn.error")
+    server.setLevel(logging.WARNING)  # its lines about sockets hold query strings
+    server.addFilter(_is_no_refusal)
     for chatty in ("httpx", "httpcore", "procrastinate", "psycopg.pool", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
+
+
+def _is_no_refusal(record: logging.LogRecord) -> bool:
+    """Uvicorn calls every socket that we refuse with an answer an error of ours."""
+    return not record.getMessage().startswith("ASGI callable returned without completing")
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

@@ -3,6 +3,7 @@
 import hashlib
 import hmac
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -14,7 +15,15 @@ from starlette.datastructures import Secret
 
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET_BYTES = 32
-LOCAL_HOSTS = ("http://localhost", "http://127.0.0.1")
+MIN_DIFFERENT_BYTES = 10
+FRONTEND_DEV_SERVER = "http://localhost:3000"
+LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, not bound
+LOCAL_VALUES = {
+    "fal_api_key": "local:simulator",
+    "fal_account_id": "madar-simulator",
+    "google_client_id": "madar-local",
+}
+_HTTPS_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def _split(value: object) -> object:
@@ -99,6 +108,8 @@ class Settings(BaseSettings):
     def allowed_origins(self) -> frozenset[str]:
         """Origins whose pages may use the session cookie."""
         own = {self.app_url, self.frontend_url, *self.cors_origins} - {""}
+        if not self.is_production:
+            own.add(FRONTEND_DEV_SERVER)
         return frozenset(url.rstrip("/") for url in own)
 
     def webhook_token(self, attempt_id: UUID) -> str:
@@ -108,7 +119,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_weak(self) -> Self:
-        faults = list(_missing(self))
+        faults = [*_missing(self), *_unreadable(self)]
         if self.is_production:
             faults += _weak(self)
         if faults:
@@ -180,15 +191,45 @@ def _missing(settings: Settings) -> list[str]:
     ]
 
 
+def _unreadable(settings: Settings) -> list[str]:
+    """A mistyped address is named here, without its password; drivers would print it whole."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 (slow to import, and only used here)
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    faults: list[str] = []
+    for name in ("database_url", "database_direct_url"):
+        try:
+            conninfo_to_dict(str(getattr(settings, name)))
+        except ProgrammingError:
+            faults.append(f"{name.upper()} cannot be read; postgresql://user:password@host/name")
+    return faults
+
+
 def _weak(settings: Settings) -> list[str]:
     faults: list[str] = []
     for name in ("jwt_secret", "fal_webhook_secret"):
-        length = len(str(getattr(settings, name)).encode())
-        if length < MIN_SECRET_BYTES:
+        secret = str(getattr(settings, name)).encode()
+        if len(secret) < MIN_SECRET_BYTES:
             faults.append(
-                f"{name.upper()} is {length} bytes; {MIN_SECRET_BYTES} or more are needed: "
+                f"{name.upper()} is {len(secret)} bytes; {MIN_SECRET_BYTES} or more are needed: "
                 "openssl rand -base64 32"
             )
+        elif len(set(secret)) < MIN_DIFFERENT_BYTES:
+            faults.append(f"{name.upper()} is easy to guess: openssl rand -base64 32")
+    faults += [
+        f"{name.upper()} is the local stand-in's; set your own"
+        for name, value in LOCAL_VALUES.items()
+        if str(getattr(settings, name)) == value
+    ]
+    faults += [
+        f"CORS_ORIGINS and FRONTEND_URL must be like https://app.example, not {origin}"
+        for origin in sorted(settings.allowed_origins)
+        if not _HTTPS_ORIGIN.fullmatch(origin) or origin.removeprefix("https://") in LOOPBACK
+    ]
+    if any(host in LOOPBACK for host in settings.fal_media_hosts):
+        faults.append("FAL_MEDIA_HOSTS may not name this machine")
+    if settings.simulator_faults:
+        faults.append("SIMULATOR_FAULTS has no meaning in production; remove it")
     urls = ("app_url", "google_issuer", "google_redirect_uri")
     faults += [
         f"{name.upper()} must start with https:// in production"
@@ -197,8 +238,6 @@ def _weak(settings: Settings) -> list[str]:
     ]
     if not settings.fal_account_id:
         faults.append("FAL_ACCOUNT_ID is missing; webhooks are accepted for this account only")
-    if any(origin.startswith(LOCAL_HOSTS) for origin in settings.cors_origins):
-        faults.append("CORS_ORIGINS may not name localhost in production")
     return faults
 
 

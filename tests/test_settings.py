@@ -7,7 +7,7 @@ import pytest
 
 from madar.settings import Settings, SettingsFault, load_settings, source_of
 
-SECRET = "hunter2-hunter2-hunter2-hunter2-hunter2"
+SECRET = "hunter2-and-twenty-five-other-letters"
 NEEDED: dict[str, str] = {
     "DATABASE_URL": f"postgresql://madar:{SECRET}@db/madar",
     "GOOGLE_CLIENT_ID": "id",

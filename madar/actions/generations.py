@@ -11,7 +11,7 @@ from madar.db import generations, uploads
 from madar.db.pool import connection
 from madar.db.sql import Connection
 from madar.domain.generations import MAX_SEED, GenerationRequest, first_step
-from madar.errors import Conflict, InvalidInput
+from madar.errors import InvalidInput
 from madar.queue import ring_workers
 from madar.resources import Resources
 
@@ -26,7 +26,7 @@ async def create_generation(
 ) -> bytes:
     """Record the generation and queue its work, all or nothing; answers the wire's JSON.
 
-    With a key used before, answers what was answered then. Raises InvalidInput, Conflict.
+    With a key used before, answers what was answered then. Raises InvalidInput.
     """
     async with connection(resources.pool) as conn:
         await _check_source(conn, owner_id=owner_id, request=request)
@@ -68,7 +68,7 @@ async def _explain(
             conn, owner_id=owner_id, key=idempotency_key
         )
         if known and known.body_hash != body_hash:
-            raise Conflict("idempotency_mismatch")
+            raise InvalidInput.at("", "idempotency_mismatch")
         if known:
             return known.response.encode()
     raise InvalidInput.at("/style", "style_unknown")

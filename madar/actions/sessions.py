@@ -41,8 +41,8 @@ def token_hash(token: str) -> bytes:
     return hashlib.sha256(token.encode()).digest()
 
 
-async def start_sign_in(resources: Resources) -> SignInStarted:
-    state, browser_token = secrets.token_urlsafe(32), secrets.token_urlsafe(32)
+async def start_sign_in(resources: Resources, *, browser_token: str) -> SignInStarted:
+    state = secrets.token_urlsafe(32)
     nonce, verifier = secrets.token_urlsafe(32), secrets.token_urlsafe(48)
     digest = hashlib.sha256(verifier.encode()).digest()
     challenge = base64.urlsafe_b64encode(digest).rstrip(b"=").decode()

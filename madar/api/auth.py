@@ -1,5 +1,6 @@
 """/api/auth: sign in at Google, out again, and who am I."""
 
+import secrets
 import time
 from typing import Any
 
@@ -21,7 +22,7 @@ from madar.api.request import (
     viewer_of,
 )
 from madar.db.sessions import Viewer
-from madar.errors import Unauthenticated
+from madar.errors import MadarError, Unauthenticated
 from madar.settings import Settings
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -35,7 +36,11 @@ class CallbackIn(WireModel):
 async def get_google_url(request: Request[State]) -> Response:
     """The address as JSON for a program; a browser that is sent here goes there at once."""
     resources = resources_of(request)
-    started = await sessions.start_sign_in(resources)
+    name = _sign_in_cookie(resources.settings)
+    # A second tab goes on with the first one's secret, so that both can come back.
+    started = await sessions.start_sign_in(
+        resources, browser_token=cookies_of(request).get(name) or secrets.token_urlsafe(32)
+    )
     answer: Response
     if "text/html" in request.headers.get("accept", ""):
         answer = RedirectResponse(started.url, 303, headers=NO_STORE)
@@ -44,7 +49,7 @@ async def get_google_url(request: Request[State]) -> Response:
     _set_cookie(
         answer,
         resources.settings,
-        name=_sign_in_cookie(resources.settings),
+        name=name,
         value=started.browser_token,
         max_age_s=SIGN_IN_LIFE_S,
     )
@@ -72,12 +77,16 @@ async def post_google_callback(request: Request[State]) -> Response:
 
 
 async def get_google_callback(request: Request[State]) -> Response:
-    """For a browser that Google sends straight back."""
-    query = request.query_params
-    if "code" not in query or "state" not in query:
-        raise Unauthenticated("sign_in_refused")
-    signed_in = await _finish(request, code=query["code"], state=query["state"])
-    home = resources_of(request).settings.home_url
+    """For a browser that Google sends straight back; a person is not shown JSON."""
+    query, home = request.query_params, resources_of(request).settings.home_url
+    try:
+        if "code" not in query or "state" not in query:
+            raise Unauthenticated("sign_in_refused")
+        signed_in = await _finish(request, code=query["code"], state=query["state"])
+    except MadarError as error:
+        if "text/html" not in request.headers.get("accept", ""):
+            raise
+        return RedirectResponse(f"{home}?error={error.code}", 303, headers=NO_STORE)
     return _with_session(request, RedirectResponse(home, 303, headers=NO_STORE), signed_in)
 
 

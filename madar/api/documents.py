@@ -17,7 +17,9 @@ _ERROR = re.compile(rb'"error":"([a-z_]+)"')
 
 def finish(body: bytes, *, storage: Storage, language: i18n.Language) -> bytes:
     def link(match: re.Match[bytes]) -> bytes:
-        url = storage.sign(match[2].decode())
+        # A link that is to save the picture has to say so: browsers ignore `download` elsewhere.
+        filename = "madar.png" if match[1] == b"downloadUrl" else None
+        url = storage.sign(match[2].decode(), filename=filename)
         return b'"%s":"%s"' % (match[1], url.encode())
 
     def sentence(match: re.Match[bytes]) -> bytes:

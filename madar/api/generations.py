@@ -143,8 +143,10 @@ def file_name_of(download: Download) -> str:
 
 
 def _json(request: Request[State], body: bytes) -> Response:
-    finished = finish(body, storage=resources_of(request).storage, language=language_of(request))
-    return Response(finished, headers=NO_STORE, media_type="application/json")
+    language = language_of(request)
+    finished = finish(body, storage=resources_of(request).storage, language=language)
+    headers = {**NO_STORE, "Content-Language": language, "Vary": "Accept-Language"}
+    return Response(finished, headers=headers, media_type="application/json")
 
 
 def _idempotency_key(request: Request[State]) -> str | None:

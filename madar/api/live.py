@@ -28,6 +28,7 @@ from madar.db.sessions import Viewer
 from madar.domain.answers import text_at
 from madar.errors import Forbidden, MadarError, NotFound, Unauthenticated, Unavailable
 from madar.realtime.hub import Hub, Inbox
+from madar.realtime.pace import Pace
 
 log = logging.getLogger(__name__)
 
@@ -37,7 +38,9 @@ MAX_MESSAGE_CHARACTERS = 4096
 MAX_JOINED = 100
 EVENTS = {"completed": "generation:completed", "failed": "generation:failed"}
 
-POLICY, UNAUTHENTICATED, UNSUPPORTED, TRY_AGAIN_LATER = 1008, 4401, 1003, 1013
+BURST, PER_S = 150, 20  # a page that joins its whole gallery at once, and no flood
+
+POLICY, UNAUTHENTICATED, UNSUPPORTED, TRY_AGAIN_LATER, TOO_MANY = 1008, 4401, 1003, 1013, 4429
 
 
 async def live(socket: WebSocket[State]) -> None:
@@ -86,7 +89,11 @@ async def _viewer_in_first_message(socket: WebSocket[State]) -> Viewer:
 async def _serve(socket: WebSocket[State], viewer: Viewer) -> None:
     """A reader beside the writer: without one, pongs would never be read (uvicorn, sansio)."""
     hub: Hub = socket.state["hub"]
-    inbox = hub.open(viewer.session_id)
+    socket.scope["madar.language"] = viewer.language
+    inbox = hub.open(viewer.session_id, user_id=viewer.id)
+    if inbox is None:
+        await socket.close(TOO_MANY, "too_many_sockets")
+        return
     connection = _Connection(socket, viewer, hub, inbox)
     try:
         async with asyncio.TaskGroup() as tasks:
@@ -110,10 +117,14 @@ class _Connection:
         self._hub = hub
         self._inbox = inbox
         self._language: i18n.Language = language_of(socket)
+        self._pace = Pace(burst=BURST, per_s=PER_S)
 
     async def read(self) -> None:
         while True:
             message = _message(await _receive(self._socket))
+            if not self._pace.allows_one_more():
+                await self._socket.close(TOO_MANY, "too_many_messages")
+                return
             match text_at(message, "type"):
                 case "join:generation":
                     await self._join(_id_in(message))

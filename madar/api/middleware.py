@@ -6,13 +6,13 @@ import secrets
 import time
 from typing import Any
 
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madar.api import problems
 from madar.api.request import MAX_BODY_BYTES
-from madar.api.uploads import MAX_REQUEST_BYTES
+from madar.api.uploads import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
 from madar.errors import MalformedRequest
 from madar.log import request_id
 
@@ -20,6 +20,7 @@ log = logging.getLogger(__name__)
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 UPLOADS = "/api/uploads/"
+MAX_DIGITS = 19
 
 
 class Edge:
@@ -48,14 +49,11 @@ class Edge:
                 await refusal(scope, receive, answer)
             else:
                 await self._app(scope, _limited(scope, receive), answer)
-        except ClientDisconnect:
-            log.info("request.abandoned", extra={"method": scope["method"]})
         except MalformedRequest as error:
             await problems.problem(Request(scope), error)(scope, receive, answer)
         except Exception:
+            # Starlette has answered, as far as it could, and raises again for the log.
             log.exception("request.failed")
-            if not answer.status:
-                await problems.internal(Request(scope))(scope, receive, answer)
         _log(scope, answer.status, started)
 
 
@@ -89,15 +87,23 @@ def _limit_of(scope: Scope) -> int:
 
 
 def _too_large(scope: Scope) -> MalformedRequest:
+    if scope["path"].startswith(UPLOADS):
+        return MalformedRequest("upload_too_large", limit_mb=MAX_UPLOAD_BYTES // 2**20)
     return MalformedRequest("body_too_large", limit_kb=_limit_of(scope) // 1024)
 
 
 def _refuse_large(scope: Scope) -> Response | None:
     """Before the endpoint runs, and before a byte of the body is read."""
     for name, value in scope["headers"]:
-        if name == b"content-length" and value.isdigit() and int(value) > _limit_of(scope):
+        if name == b"content-length" and _number(value) > _limit_of(scope):
             return problems.problem(Request(scope), _too_large(scope))
     return None
+
+
+def _number(digits: bytes) -> int:
+    """Leading zeros are allowed, any number of them; Python's int is not."""
+    significant = digits.lstrip(b"0")[:MAX_DIGITS]
+    return int(significant) if significant.isdigit() else 0
 
 
 def _limited(scope: Scope, receive: Receive) -> Receive:

@@ -1,11 +1,12 @@
 """Every refusal leaves through here: RFC 9457 problem documents in the reader's language."""
 
+import logging
 from http import HTTPStatus
 from typing import Any
 
 import orjson
 from starlette.exceptions import HTTPException
-from starlette.requests import HTTPConnection
+from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 
 from madar import i18n
@@ -23,6 +24,9 @@ from madar.errors import (
 )
 from madar.log import request_id
 
+log = logging.getLogger(__name__)
+
+CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; RFC 9110 has none
 STATUSES: dict[type[MadarError], HTTPStatus] = {
     InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
     MalformedRequest: HTTPStatus.BAD_REQUEST,
@@ -35,6 +39,7 @@ STATUSES: dict[type[MadarError], HTTPStatus] = {
 # Codes whose status is narrower than their kind's.
 NARROWER = {
     "wrong_content_type": HTTPStatus(415),
+    "content_type_missing": HTTPStatus(415),
     "body_too_large": HTTPStatus(413),
     "upload_too_large": HTTPStatus(413),
 }
@@ -59,7 +64,16 @@ async def on_http_exception(request: HTTPConnection[Any], error: Exception) -> R
     return document(request, error.status_code, code, params=params, headers=headers)
 
 
-def internal(request: HTTPConnection[Any]) -> Response:
+async def on_disconnect(request: HTTPConnection[Any], error: Exception) -> Response:
+    """Nobody reads this answer; its status keeps the log honest: not our failure."""
+    assert isinstance(error, ClientDisconnect)
+    log.info("request.abandoned", extra={"path": request.scope["path"]})
+    return Response(status_code=CLIENT_CLOSED_REQUEST)
+
+
+async def on_bug(request: HTTPConnection[Any], error: Exception) -> Response:
+    """What is no MadarError; the traceback goes to the log, from outside (middleware.py)."""
+    assert not isinstance(error, MadarError)
     return document(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
 
 

@@ -162,13 +162,17 @@ def integer_in(request: Request[Any], name: str, *, default: int, limit: int) ->
     return int(text)
 
 
+def check_content_type(request: Request[Any], expected: str) -> None:
+    given = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if not given:
+        raise MalformedRequest("content_type_missing", expected=expected)
+    if given != expected:
+        raise MalformedRequest("wrong_content_type", expected=expected, given=given[:80])
+
+
 async def read_json(request: Request[Any], model: type[Model]) -> Model:
     """The body as `model`. Raises MalformedRequest, InvalidInput."""
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "application/json":
-        raise MalformedRequest(
-            "wrong_content_type", expected="application/json", given=content_type[:80]
-        )
+    check_content_type(request, "application/json")
     body = _parse(await request.body())
     if not isinstance(body, dict):
         raise MalformedRequest("body_not_object")
@@ -189,19 +193,25 @@ def _refuse_constant(name: str) -> Any:
     raise ValueError(f"{name} is not JSON")
 
 
+# By pydantic's error type, or by its first word.
+_CODES = {
+    "missing": "field_missing",
+    "extra_forbidden": "field_unknown",
+    "string_unicode": "text_unreadable",
+    "string": "not_text",
+    "int": "not_number",
+    "list": "not_list",
+    "tuple": "not_list",
+    "uuid": "not_id",
+}
+
+
 def _fault(detail: ErrorDetails) -> Fault:
     field = ".".join(str(part) for part in detail["loc"])
     pointer = "".join(f"/{_escaped(part)}" for part in detail["loc"])
-    known = {
-        "missing": "field_missing",
-        "extra_forbidden": "field_unknown",
-        "string_unicode": "text_unreadable",
-    }
-    code = known.get(detail["type"], "wrong_type")
-    params: dict[str, Any] = {"field": field[:100]}
-    if code == "wrong_type":
-        params["expected"] = detail["msg"]
-    return Fault(code=code, pointer=pointer[:200], params=params)
+    kind = detail["type"]
+    code = _CODES.get(kind) or _CODES.get(kind.partition("_")[0], "wrong_type")
+    return Fault(code=code, pointer=pointer[:200], params={"field": field[:100]})
 
 
 def _escaped(part: str | int) -> str:

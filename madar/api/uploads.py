@@ -8,8 +8,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from madar.actions.uploads import create_upload
-from madar.api.request import State, resources_of, viewer_of
-from madar.errors import InvalidInput, MalformedRequest
+from madar.api.request import State, check_content_type, resources_of, viewer_of
+from madar.errors import InvalidInput
 from madar.imaging.guard import PictureRefused
 
 MAX_UPLOAD_BYTES = 10 * 2**20
@@ -36,11 +36,7 @@ async def post_image(request: Request[State]) -> Response:
 
 
 async def _picture_in(request: Request[State]) -> bytes:
-    content_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if content_type != "multipart/form-data":
-        raise MalformedRequest(
-            "wrong_content_type", expected="multipart/form-data", given=content_type[:80]
-        )
+    check_content_type(request, "multipart/form-data")
     try:
         async with request.form(max_files=1, max_fields=5) as form:
             image = form.get("image")

@@ -4,7 +4,9 @@ RS256 only, exact issuer and audience; traps of joserfc from its own source: `au
 value also accepts a list that holds it.
 """
 
+import re
 import time
+import unicodedata
 from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -26,6 +28,7 @@ DISCOVERY_LIFE_S = 3600
 KEYS_REFETCH_S = 60
 LEEWAY_S = 60
 MAX_AVATAR_CHARACTERS = 2048
+_SUBJECT = re.compile(r"[\x21-\x7e]{1,255}")  # OpenID Connect Core, 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,15 +158,24 @@ def _json(response: httpx.Response) -> object:
         return None
 
 
+def _readable(claims: dict[str, Any], name: str) -> str:
+    """Without control characters and directional overrides, which would disturb every reader."""
+    text = text_at(claims, name) or ""
+    return "".join(c for c in text if unicodedata.category(c)[0] != "C").strip()
+
+
 def _identity(claims: dict[str, Any]) -> Identity:
-    email = text_at(claims, "email")
+    email = _readable(claims, "email")
     if not email or dig(claims, "email_verified") is not True:
         raise Unauthenticated("email_not_verified")
-    picture = text_at(claims, "picture") or ""
+    subject = claims["sub"]
+    if not isinstance(subject, str) or not _SUBJECT.fullmatch(subject):
+        raise Unauthenticated("sign_in_refused")
+    picture = _readable(claims, "picture")
     is_usable = picture.startswith("https://") and len(picture) <= MAX_AVATAR_CHARACTERS
     return Identity(
-        subject=str(claims["sub"]),
+        subject=subject,
         email=email[:255],
-        name=(text_at(claims, "name") or email.partition("@")[0])[:255],
+        name=(_readable(claims, "name") or email.partition("@")[0])[:255],
         avatar_url=picture if is_usable else None,
     )

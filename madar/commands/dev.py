@@ -1,6 +1,7 @@
 """`madar dev`: everything on this machine, with one command."""
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that help is instant
 
+import math
 import time
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -27,6 +28,13 @@ def _known_faults(_: click.Context, __: click.Parameter, text: str) -> str:
     return ",".join(names)
 
 
+def _not_nan(_: click.Context, __: click.Parameter, speed: float) -> float:
+    """A range lets it through, because no comparison with it is true."""
+    if math.isnan(speed):
+        raise click.BadParameter("this is not a number")
+    return speed
+
+
 @click.command(epilog="Example: madar dev --port 8010 --faults flaky")
 @click.option(
     "--port",
@@ -48,6 +56,7 @@ def _known_faults(_: click.Context, __: click.Parameter, text: str) -> str:
     type=click.FloatRange(0, 100),
     envvar="SIMULATOR_SPEED",
     default=1.0,
+    callback=_not_nan,
     show_default=True,
     help="Of the simulator: 1 is Fal's pace, 10 ten times faster, 0 waits for nothing.",
 )

@@ -21,16 +21,18 @@ def explain(error: Exception) -> CommandFailed:
         case psycopg.OperationalError():
             text = f"The database does not answer: {error}\nSee what is wrong: madar doctor"
             return CommandFailed(text, UPSTREAM)
-        case httpx.TransportError():
+        case httpx.RequestError() | httpx.InvalidURL():
             return CommandFailed(f"No answer: {error}\nSee what is wrong: madar doctor", UPSTREAM)
-        case PermissionError():
+        case PermissionError(filename=str(name)):
             text = (
-                f"Not allowed to use {error.filename}; it belongs to another user. "
+                f"Not allowed to use {name}; it belongs to another user. "
                 "Run this as that user, or change the owner."
             )
             return CommandFailed(text, FAILED)
         case OSError(filename=str(name)):
             return CommandFailed(f"{name}: {error.strerror}", FAILED)
+        case OSError():  # of a stream that has no name, such as a full standard output
+            return CommandFailed(f"Reading or writing failed: {error.strerror or error}", FAILED)
         case MadarError():
             return CommandFailed(f"Failed: {error.code} {error.params or ''}".strip(), FAILED)
         case _ if isinstance(error, _SPEAK_FOR_THEMSELVES):

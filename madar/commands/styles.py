@@ -4,12 +4,12 @@
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
 from madar.commands.state_option import state_option
-from madar.commands.terminal import CommandFailed, talk
+from madar.commands.terminal import TEXT, CommandFailed, talk
 from madar.local.state import State
 
 if TYPE_CHECKING:
@@ -47,7 +47,7 @@ def list_all(*, as_json: bool, state: State) -> None:
 
 
 @styles.command(epilog="Example: madar styles show voxel-3d")
-@click.argument("style_id", metavar="ID")
+@click.argument("style_id", metavar="ID", type=TEXT)
 @click.option("--json", "as_json", is_flag=True, help="For programs.")
 @state_option
 def show(*, style_id: str, as_json: bool, state: State) -> None:
@@ -64,14 +64,16 @@ def show(*, style_id: str, as_json: bool, state: State) -> None:
 @styles.command(
     epilog="Example: madar styles edit voxel-3d --param parameters.num_inference_steps=32"
 )
-@click.argument("style_id", metavar="ID")
-@click.option("--title", help="Its name in English.")
-@click.option("--title-ar", help="Its name in Arabic.")
-@click.option("--description", help="One line in English.")
-@click.option("--description-ar", help="One line in Arabic.")
-@click.option("--default-prompt", help="Used when somebody gives no prompt, in English.")
-@click.option("--default-prompt-ar", help="The same in Arabic.")
-@click.option("--param", "params", multiple=True, metavar="KEY=JSON", help="May be repeated.")
+@click.argument("style_id", metavar="ID", type=TEXT)
+@click.option("--title", type=TEXT, help="Its name in English.")
+@click.option("--title-ar", type=TEXT, help="Its name in Arabic.")
+@click.option("--description", type=TEXT, help="One line in English.")
+@click.option("--description-ar", type=TEXT, help="One line in Arabic.")
+@click.option("--default-prompt", type=TEXT, help="Used when somebody gives no prompt, in English.")
+@click.option("--default-prompt-ar", type=TEXT, help="The same in Arabic.")
+@click.option(
+    "--param", "params", type=TEXT, multiple=True, metavar="KEY=JSON", help="May be repeated."
+)
 @click.option("--active/--inactive", "is_active", default=None, help="Whether it can be chosen.")
 @click.option("--editor", is_flag=True, help="Change everything in your text editor.")
 @state_option
@@ -83,11 +85,12 @@ def edit(
     changes = {name: value for name, value in texts.items() if value is not None}
     if params:
         changes["fal_model_params"] = _changed_params(style.fal_model_params, params)
+    _check(changes)
     if editor:
         changes = _edited(style, changes)
+        _check(changes)
     if not changes:
         raise click.UsageError("There is nothing to change; see: madar styles edit --help")
-    _check(changes)
     _write(state, style_id, changes)
     talk(f"Changed {style_id}: {', '.join(changes)}.")
 
@@ -132,15 +135,19 @@ def _check(changes: dict[str, Any]) -> None:
 
 
 def _changed_params(current: dict[str, Any], params: tuple[str, ...]) -> dict[str, Any]:
-    from madar.commands.style_rules import with_param
+    from madar.commands.style_rules import parsed, with_param
 
     for param in params:
         path, _, text = param.partition("=")
+        if not all(path.split(".")):
+            raise click.BadParameter(f"“{path}” has an empty key")
         try:
-            current = with_param(current, path, json.loads(text))
-        except ValueError:
+            current = with_param(current, path, parsed(text))
+        except json.JSONDecodeError:
             hint = f"a text needs quotes, such as --param '{path}=\"{text}\"'"
             raise click.BadParameter(f"{param} is not KEY=JSON; {hint}") from None
+        except ValueError as error:
+            raise click.BadParameter(f"{path}: {error}") from None
         except KeyError as error:
             raise click.BadParameter(f"{path}: there is nothing under {error.args[0]}") from None
     return current
@@ -148,13 +155,17 @@ def _changed_params(current: dict[str, Any], params: tuple[str, ...]) -> dict[st
 
 def _edited(style: "Style", changes: dict[str, Any]) -> dict[str, Any]:
     """What differs after the editor was closed."""
+    from madar.commands.style_rules import parsed
+
     before = {name: value for name, value in asdict(style).items() if name in EDITABLE}
     draft = json.dumps(before | changes, ensure_ascii=False, indent=2)
-    text = click.edit(draft, extension=".json") or draft
     try:
-        after: Any = json.loads(text)
+        after = parsed(click.edit(draft, extension=".json") or draft)
     except ValueError as error:
         raise CommandFailed(f"Nothing was changed: this is not JSON: {error}") from None
+    if not isinstance(after, dict):
+        raise CommandFailed("Nothing was changed: this is not an object")
+    after = cast("dict[str, Any]", after)
     if unknown := sorted(after.keys() - set(EDITABLE)):
         raise CommandFailed(f"Nothing was changed: {', '.join(unknown)} cannot be edited")
     return {name: value for name, value in after.items() if value != before[name]}

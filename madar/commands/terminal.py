@@ -19,7 +19,23 @@ class CommandFailed(click.ClickException):
         self.exit_code = exit_code  # pyright: ignore[reportAttributeAccessIssue] - click reads it from the instance
 
     def show(self, file: IO[Any] | None = None) -> None:
-        click.echo(self.message, file=file, err=file is None)
+        with contextlib.suppress(OSError):  # the exit code still tells
+            click.echo(self.message, file=file, err=file is None)
+
+
+class Text(click.types.StringParamType):
+    """Refuses bytes that are no UTF-8, which Python carries as halves of characters."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        text = super().convert(value, param, ctx)
+        try:
+            text.encode()
+        except UnicodeEncodeError:
+            self.fail("this is not UTF-8", param, ctx)
+        return text
+
+
+TEXT = Text()
 
 
 def talk(text: str) -> None:

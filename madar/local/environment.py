@@ -5,8 +5,10 @@ with a DATABASE_URL the embedded PostgreSQL, with a GOOGLE_CLIENT_ID the local i
 """
 
 import secrets
+from contextlib import suppress
 from dataclasses import dataclass
 
+from madar.domain.answers import text_at
 from madar.local.postgres import address
 from madar.local.state import State, read_json, write_json
 from madar.settings import child_environment, source_of
@@ -76,12 +78,12 @@ def keep_secrets(state: State) -> None:
 
 
 def secrets_of(state: State) -> dict[str, str]:
-    """Those of this folder, or new ones that are forgotten again."""
-    try:
-        return read_json(state.secrets)
-    except (FileNotFoundError, ValueError):
-        names = ("jwt_secret", "fal_webhook_secret", "google_client_secret")
-        return {name: secrets.token_urlsafe(SECRET_BYTES) for name in names}
+    """Those of this folder; for each that is missing a new one, which is forgotten again."""
+    kept: object = None
+    with suppress(FileNotFoundError, ValueError):
+        kept = read_json(state.secrets)
+    names = ("jwt_secret", "fal_webhook_secret", "google_client_secret")
+    return {name: text_at(kept, name) or secrets.token_urlsafe(SECRET_BYTES) for name in names}
 
 
 def is_production() -> bool:

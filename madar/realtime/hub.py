@@ -4,7 +4,7 @@ The hub reads changed rows once per tick, whoever wants them, and never waits fo
 """
 
 import asyncio
-from collections import defaultdict, deque
+from collections import Counter, defaultdict, deque
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -12,6 +12,7 @@ from uuid import UUID
 from madar.db.generations import Announcement
 
 TICK_S = 0.05
+MAX_SOCKETS = 10  # of one person, in this process
 
 ReadRows = Callable[[Sequence[UUID]], Awaitable[list[Announcement]]]
 
@@ -25,6 +26,7 @@ class Inbox:
     """
 
     session_id: UUID
+    user_id: UUID
     joined: dict[UUID, int] = field(default_factory=dict[UUID, int])
     _waiting: dict[UUID, Announcement] = field(default_factory=dict[UUID, Announcement])
     _order: deque[UUID] = field(default_factory=deque[UUID])
@@ -65,12 +67,17 @@ class Hub:
 
     def __init__(self) -> None:
         self._inboxes: set[Inbox] = set()
+        self._sockets: Counter[UUID] = Counter()
         self._wanted: defaultdict[UUID, set[Inbox]] = defaultdict(set)
         self._changed: set[UUID] = set()
         self._rung = asyncio.Event()
 
-    def open(self, session_id: UUID) -> Inbox:
-        inbox = Inbox(session_id=session_id)
+    def open(self, session_id: UUID, *, user_id: UUID) -> Inbox | None:
+        """None: this person has as many sockets as one may have."""
+        if self._sockets[user_id] >= MAX_SOCKETS:
+            return None
+        self._sockets[user_id] += 1
+        inbox = Inbox(session_id=session_id, user_id=user_id)
         self._inboxes.add(inbox)
         return inbox
 
@@ -78,6 +85,9 @@ class Hub:
         for generation_id in list(inbox.joined):
             self.leave(inbox, generation_id)
         self._inboxes.discard(inbox)
+        self._sockets[inbox.user_id] -= 1
+        if not self._sockets[inbox.user_id]:
+            del self._sockets[inbox.user_id]
 
     def join(self, inbox: Inbox, generation_id: UUID) -> None:
         """Register before reading the snapshot, so that nothing falls between the two."""

@@ -1,7 +1,14 @@
 """What holds for every address: unknown ones, wrong methods, request ids, CORS."""
 
+import socket
+from contextlib import closing
+from http.client import HTTPConnection
+
+import pytest
+
 from tests.api.looking import is_arabic, problem_in, without_id
 from tests.product import Person, Product
+from tests.simulator.harness import eventually
 
 LISTED, UNKNOWN = "https://madar.ai", "https://evil.test"
 
@@ -128,3 +135,43 @@ def test_home_greets_in_both_languages_and_shows_no_markup_of_a_name(product: Pr
     assert 'lang="ar" dir="rtl"' in signed_in.text
     assert "&lt;b&gt;Huda&lt;/b&gt;" in signed_in.text
     assert signed_in.headers["content-security-policy"] == "default-src 'none'"
+
+
+def test_a_content_length_of_many_zeros_is_a_number(product: Product) -> None:
+    with closing(HTTPConnection("127.0.0.1", product.settings.port, timeout=10)) as http:
+        http.putrequest("POST", "/api/generations")
+        http.putheader("Content-Type", "application/json")
+        http.putheader("Content-Length", "0" * 5000 + "2")
+        http.endheaders(b"{}")
+
+        assert http.getresponse().status == 401
+
+
+def test_the_frontends_dev_server_may_call_a_laptop(product: Product) -> None:
+    with product.anonymous(Origin="http://localhost:3000") as http:
+        answer = http.get("/api/styles")
+
+    assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
+
+
+def test_our_own_mistake_is_a_problem_document_too(product: Product) -> None:
+    product.execute("ALTER TABLE generation_styles RENAME TO somewhere_else")
+
+    with product.anonymous(**{"Accept-Language": "ar"}) as http:
+        answer = http.get("/api/styles")
+
+    body = problem_in(answer, 500, "internal")
+    assert is_arabic(body["detail"])
+
+
+def test_a_client_that_leaves_is_not_our_failure(
+    product: Product, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level("INFO"):
+        with socket.create_connection(("127.0.0.1", product.settings.port)) as line:
+            head = "POST /api/auth/google/callback HTTP/1.1\r\nHost: x\r\nContent-Length: 99\r\n"
+            line.sendall(f"{head}Content-Type: application/json\r\n\r\n{{".encode())
+
+        eventually(lambda: "request.abandoned" in caplog.messages or None)
+
+    assert not [line for line in caplog.records if line.levelname == "ERROR"]

@@ -357,3 +357,17 @@ def test_plain_http_finds_nothing_there(product: Product) -> None:
         answer = http.get("/ws")
 
     problem_in(answer, 404, "not_found")
+
+
+def test_a_flood_of_messages_is_shown_the_door(product: Product, amal: Person) -> None:
+    def talk(socket: ClientConnection) -> None:
+        for _ in range(2000):
+            socket.send('{"type": "ping"}')
+            socket.recv(10)
+
+    with product.socket(Authorization=f"Bearer {amal.token}") as socket:
+        with pytest.raises(ConnectionClosed) as closed:
+            talk(socket)
+
+        assert closed.value.rcvd
+        assert closed.value.rcvd.code == 4429

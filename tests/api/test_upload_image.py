@@ -95,8 +95,8 @@ def test_more_than_ten_megabytes_are_refused_declared_or_not(
     within = amal.post(URL, files=form(b"\0" * limit))
 
     problem_in(just, 413, "upload_too_large")
-    problem_in(declared, 413, "body_too_large")
-    problem_in(undeclared, 413, "body_too_large")
+    problem_in(declared, 413, "upload_too_large")
+    problem_in(undeclared, 413, "upload_too_large")
     problem_in(within, 422, "upload_unreadable")
     assert written(product)["uploads"] == 0
 
@@ -125,7 +125,7 @@ def test_a_form_without_the_picture_is_refused(product: Product, amal: Person) -
         assert places_in(problem_in(answer, 422, "upload_missing")) == [
             ("/image", "upload_missing")
         ]
-    problem_in(amal.post(URL, content=picture), 415, "wrong_content_type")
+    problem_in(amal.post(URL, content=picture), 415, "content_type_missing")
     problem_in(amal.post(URL, json={"image": "x"}), 415, "wrong_content_type")
     assert written(product)["uploads"] == 0
 

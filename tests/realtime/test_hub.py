@@ -20,7 +20,8 @@ def row(version: int, *, id: UUID = A, state: State = "processing") -> Announcem
 
 
 def opened(hub: Hub, *joined: UUID) -> Inbox:
-    inbox = hub.open(uuid4())
+    inbox = hub.open(uuid4(), user_id=uuid4())
+    assert inbox
     for generation_id in joined:
         hub.join(inbox, generation_id)
     return inbox
@@ -230,3 +231,15 @@ def test_a_closed_inbox_leaves_nothing_behind() -> None:
                 await hub.deliver(table.read)
 
     delivered(act, Table(row(1)))
+
+
+def test_one_person_has_ten_sockets_and_gets_an_eleventh_when_one_goes() -> None:
+    hub, person = Hub(), uuid4()
+    ten = [hub.open(uuid4(), user_id=person) for _ in range(10)]
+
+    assert hub.open(uuid4(), user_id=person) is None
+    assert hub.open(uuid4(), user_id=uuid4())
+
+    assert ten[0]
+    hub.close(ten[0])
+    assert hub.open(uuid4(), user_id=person)
