@@ -1,5 +1,6 @@
 """/api/auth: sign in at Google, out again, and who am I."""
 
+import re
 import secrets
 import time
 from typing import Any
@@ -26,6 +27,7 @@ from madar.errors import MadarError, Unauthenticated
 from madar.settings import Settings
 
 NO_STORE = {"Cache-Control": "no-store"}
+_BROWSER_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
 
 
 class CallbackIn(WireModel):
@@ -38,9 +40,9 @@ async def get_google_url(request: Request[State]) -> Response:
     resources = resources_of(request)
     name = _sign_in_cookie(resources.settings)
     # A second tab goes on with the first one's secret, so that both can come back.
-    started = await sessions.start_sign_in(
-        resources, browser_token=cookies_of(request).get(name) or secrets.token_urlsafe(32)
-    )
+    known = cookies_of(request).get(name, "")
+    browser_token = known if _BROWSER_TOKEN.fullmatch(known) else secrets.token_urlsafe(32)
+    started = await sessions.start_sign_in(resources, browser_token=browser_token)
     answer: Response
     if "text/html" in request.headers.get("accept", ""):
         answer = RedirectResponse(started.url, 303, headers=NO_STORE)
@@ -144,7 +146,6 @@ def _with_session(request: Request[State], answer: Response, signed_in: SignedIn
     settings = resources_of(request).settings
     name, life_s = cookie_name(settings), sessions.SESSION_LIFE_S
     _set_cookie(answer, settings, name=name, value=signed_in.token, max_age_s=life_s)
-    _set_cookie(answer, settings, name=_sign_in_cookie(settings), value="", max_age_s=0)
     return answer
 
 

@@ -13,6 +13,8 @@ from madar.db.pool import connection
 from madar.errors import Unauthenticated, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
+# What may come back from Google instead of a person (api/auth.py).
+SIGN_IN_CODES = {"sign_in_refused", "sign_in_expired", "email_not_verified", "account_disabled"}
 PAGE = """<!doctype html>
 <html lang="{language}" dir="{direction}"><meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width"><h1>{title}</h1><p>{who}</p><p>{next}</p></html>
@@ -41,7 +43,9 @@ async def get_home(request: Request[State]) -> Response:
         who = i18n.text("home.signed_in", language, name=escape(viewer.display_name))
     except Unauthenticated:
         language = language_of(request)
-        who = i18n.text("home.signed_out", language)
+        refused = request.query_params.get("error")
+        key = f"problem.{refused}" if refused in SIGN_IN_CODES else "home.signed_out"
+        who = i18n.text(key, language)
     page = PAGE.format(
         language=language,
         direction="rtl" if language == "ar" else "ltr",
