@@ -45,8 +45,9 @@ def logs_of(submission: Submission, now: float) -> list[JsonObject]:
     step_s = submission.duration_s / steps
     until = submission.ended_at if submission.ended_at is not None else now
     elapsed_s = until - submission.started_at
-    # Rounding must not hide the last step of a run that took exactly its time.
-    done = steps if step_s == 0 else min(steps, int(elapsed_s / step_s + 1e-6))
+    # A timer may wake a moment early, but a run that ended well has taken its last step.
+    is_done = submission.ended_at is not None and submission.error is None
+    done = steps if is_done or step_s == 0 else min(steps, int(elapsed_s / step_s))
     return [
         _line(step, steps, step_s=step_s, started_at=submission.started_at)
         for step in range(1, done + 1)
