@@ -101,7 +101,10 @@ def with_web(
         "LOG_LEVEL": "warning",
     }
     web = subprocess.Popen([sys.executable, "-m", "madar", "serve"], env=environment)
+    floor = [sys.executable, "-m", "uvicorn", "--app-dir", "bench", "--no-access-log"]
+    bare = subprocess.Popen([*floor, "--log-level", "error", "--port", str(port + 1), "bare:app"])
     try:
+        wait(f"http://127.0.0.1:{port + 1}/")
         wait(f"http://127.0.0.1:{port}/api/health")
         print(f"{connections} connections, {seconds:g} s each, {OWN + OTHERS} generations")
         print(f"{'':8}{'req/s':>8}{'p50 ms':>9}{'p95 ms':>9}{'web µs':>9}{'pg µs':>9}")
@@ -111,9 +114,11 @@ def with_web(
             ("styles", "/api/styles"),
         ):
             measure(name, path, cookie, port, connections, seconds, web.pid, server)
+        measure("bare", "/", cookie, port + 1, connections, seconds, bare.pid, server)
     finally:
-        web.terminate()
-        web.wait(30)
+        for process in (web, bare):
+            process.terminate()
+            process.wait(30)
 
 
 def wait(url: str) -> None:
