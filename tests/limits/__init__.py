@@ -1,0 +1,1 @@
+"""How often somebody may do something, and what may be a little old."""
