@@ -22,6 +22,7 @@ COMMANDS = {
     "styles": ("List, show and edit the styles", "madar.commands.styles:styles"),
     "settings": ("Show what is set, and where it comes from", "madar.commands.settings:settings"),
     "doctor": ("Check everything and say what to do", "madar.commands.doctor:doctor"),
+    "errors": ("Explain an error code", "madar.commands.errors:errors"),
     "reset": ("Remove the local database, pictures and logs", "madar.commands.reset:reset"),
 }
 

@@ -7,6 +7,8 @@ MadarError
 ├── Forbidden            this page or origin may not do this
 ├── NotFound             not there, or not yours: the same answer
 ├── Conflict             true when asked, not any more
+├── RateLimited          too often, or more than is allowed
+├── TooBusy              we have as much work as we can hold
 └── Unavailable          something we depend on does not answer now
 """
 
@@ -16,11 +18,12 @@ from typing import Any
 
 
 class MadarError(Exception):
-    """The catalogue `i18n` has a title and a detail for each code."""
+    """`codes` knows each code, the catalogues its words; `retry_after_s`: when to ask again."""
 
-    def __init__(self, code: str, **params: Any) -> None:
+    def __init__(self, code: str, *, retry_after_s: int | None = None, **params: Any) -> None:
         super().__init__(code)
         self.code = code
+        self.retry_after_s = retry_after_s
         self.params = params
 
 
@@ -67,10 +70,26 @@ class Conflict(MadarError):
     pass
 
 
+class RateLimited(MadarError):
+    """`policy` is the name of the limit, as the RateLimit headers have it."""
+
+    def __init__(
+        self, code: str = "rate_limited", *, policy: str, retry_after_s: int, **params: Any
+    ) -> None:
+        super().__init__(
+            code, retry_after_s=retry_after_s, policy=policy, seconds=retry_after_s, **params
+        )
+        self.policy = policy
+
+
+class TooBusy(MadarError):
+    def __init__(self, *, retry_after_s: int = 1) -> None:
+        super().__init__("too_busy", retry_after_s=retry_after_s)
+
+
 class Unavailable(MadarError):
     """`dependency` is one of: database, fal, google, storage."""
 
     def __init__(self, dependency: str, *, retry_after_s: int = 2) -> None:
-        super().__init__(f"{dependency}_unavailable")
+        super().__init__(f"{dependency}_unavailable", retry_after_s=retry_after_s)
         self.dependency = dependency
-        self.retry_after_s = retry_after_s

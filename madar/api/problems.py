@@ -2,47 +2,55 @@
 
 import logging
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import orjson
+from pydantic import WithJsonSchema
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect, HTTPConnection
 from starlette.responses import Response
 
 from madar import i18n
-from madar.api.request import MAX_BODY_BYTES, language_of
-from madar.errors import (
-    Conflict,
-    Fault,
-    Forbidden,
-    InvalidInput,
-    MadarError,
-    MalformedRequest,
-    NotFound,
-    Unauthenticated,
-    Unavailable,
-)
+from madar.api.limits import show
+from madar.api.request import MAX_BODY_BYTES, WireModel, language_of
+from madar.codes import CODES
+from madar.domain.rates import LimitReached
+from madar.errors import InvalidInput, MadarError, Unauthenticated
 from madar.log import request_id
 
 log = logging.getLogger(__name__)
 
+KnownCode = Annotated[
+    str,
+    WithJsonSchema({"type": "string", "enum": [code for code in CODES if CODES[code].status]}),
+]
+
+
+class FaultOut(WireModel):
+    """`pointer` is a JSON pointer into the body, or `?name` of the query."""
+
+    pointer: str
+    code: KnownCode
+    detail: str
+
+
+class Problem(WireModel):
+    """Every refusal (RFC 9457): `code` and `params` for programs, `detail` for people."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+    code: KnownCode
+    params: dict[str, Any]
+    request_id: str
+    retryable: bool
+    retry_after_seconds: int | None = None
+    errors: list[FaultOut] | None = None
+
+
 CLIENT_CLOSED_REQUEST = 499  # nginx's word for it; RFC 9110 has none
-STATUSES: dict[type[MadarError], HTTPStatus] = {
-    InvalidInput: HTTPStatus.UNPROCESSABLE_ENTITY,
-    MalformedRequest: HTTPStatus.BAD_REQUEST,
-    Unauthenticated: HTTPStatus.UNAUTHORIZED,
-    Forbidden: HTTPStatus.FORBIDDEN,
-    NotFound: HTTPStatus.NOT_FOUND,
-    Conflict: HTTPStatus.CONFLICT,
-    Unavailable: HTTPStatus.SERVICE_UNAVAILABLE,
-}
-# Codes whose status is narrower than their kind's.
-NARROWER = {
-    "wrong_content_type": HTTPStatus(415),
-    "content_type_missing": HTTPStatus(415),
-    "body_too_large": HTTPStatus(413),
-    "upload_too_large": HTTPStatus(413),
-}
 
 
 async def on_madar_error(request: HTTPConnection[Any], error: Exception) -> Response:
@@ -53,15 +61,17 @@ async def on_madar_error(request: HTTPConnection[Any], error: Exception) -> Resp
 async def on_http_exception(request: HTTPConnection[Any], error: Exception) -> Response:
     """Starlette's own refusals, mostly 404 and 405."""
     assert isinstance(error, HTTPException)
-    code, params = "not_found", {}
-    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
-        code, params = "method_not_allowed", {"method": request.scope.get("method", "")}
-    elif error.status_code == HTTPStatus(413):
-        code, params = "body_too_large", {"limit_kb": MAX_BODY_BYTES // 1024}
-    elif error.status_code != HTTPStatus.NOT_FOUND:
-        code = "not_json"
     headers = dict(error.headers or {})
-    return document(request, error.status_code, code, params=params, headers=headers)
+    match error.status_code:
+        case HTTPStatus.METHOD_NOT_ALLOWED:
+            refusal = MadarError("method_not_allowed", method=request.scope.get("method", ""))
+        case 413:
+            refusal = MadarError("body_too_large", limit_kb=MAX_BODY_BYTES // 1024)
+        case HTTPStatus.BAD_REQUEST:
+            refusal = MadarError("not_json")
+        case _:  # 401 too, which means a static file that this process may not read
+            refusal = MadarError("not_found")
+    return problem(request, refusal, headers=headers)
 
 
 async def on_disconnect(request: HTTPConnection[Any], error: Exception) -> Response:
@@ -74,55 +84,54 @@ async def on_disconnect(request: HTTPConnection[Any], error: Exception) -> Respo
 async def on_bug(request: HTTPConnection[Any], error: Exception) -> Response:
     """What is no MadarError; the traceback goes to the log, from outside (middleware.py)."""
     assert not isinstance(error, MadarError)
-    return document(request, HTTPStatus.INTERNAL_SERVER_ERROR, "internal")
+    return problem(request, MadarError("internal"))
 
 
-def problem(request: HTTPConnection[Any], error: MadarError) -> Response:
-    status = NARROWER.get(error.code) or STATUSES[type(error)]
-    headers: dict[str, str] = {}
-    if isinstance(error, Unavailable):
-        headers["Retry-After"] = str(error.retry_after_s)
+def problem(
+    request: HTTPConnection[Any], error: MadarError, *, headers: dict[str, str] | None = None
+) -> Response:
+    if isinstance(error, LimitReached):
+        show(request, error.decision)
+    language = language_of(request)
+    body = document(error, language, app_url=request.state["resources"].settings.app_url)
+    all_headers = {"Content-Language": language, "Vary": "Accept-Language", **(headers or {})}
+    if error.retry_after_s is not None:
+        all_headers["Retry-After"] = str(error.retry_after_s)
+    if error.code == "body_too_slow":
+        all_headers["Connection"] = "close"  # the rest may still be on its way (RFC 9110, 15.5.9)
     if isinstance(error, Unauthenticated):
-        headers["WWW-Authenticate"] = "Bearer"
-    faults = error.faults if isinstance(error, InvalidInput) else ()
-    return document(
-        request, status, error.code, params=error.params, faults=faults, headers=headers
+        all_headers["WWW-Authenticate"] = "Bearer"
+    return Response(
+        orjson.dumps(body),
+        body["status"],
+        headers=all_headers,
+        media_type="application/problem+json",
     )
 
 
-def document(
-    request: HTTPConnection[Any],
-    status: int,
-    code: str,
-    *,
-    params: dict[str, Any] | None = None,
-    faults: tuple[Fault, ...] = (),
-    headers: dict[str, str] | None = None,
-) -> Response:
-    language = language_of(request)
+def document(error: MadarError, language: i18n.Language, *, app_url: str) -> dict[str, Any]:
+    """Status and `retryable` are the code's; `errors` and `retryAfterSeconds` not always there."""
+    code = CODES[error.code]
     body: dict[str, Any] = {
-        "type": f"{request.state['resources'].settings.app_url}/docs/errors#{code}",
-        "title": i18n.text(f"title.{int(status)}", language),
-        "status": int(status),
-        "detail": i18n.text(f"problem.{code}", language, **(params or {})),
+        "type": f"{app_url}/docs/errors#{error.code}",
+        "title": i18n.text(f"title.{code.status}", language),
+        "status": code.status,
+        "detail": i18n.text(f"problem.{error.code}", language, **error.params),
         "instance": f"urn:request:{request_id.get()}",
-        "code": code,
-        "params": params or {},
+        "code": error.code,
+        "params": error.params,
         "requestId": request_id.get(),
-        "retryable": status == HTTPStatus.SERVICE_UNAVAILABLE,
+        "retryable": code.is_retryable,
     }
-    if faults:
+    if error.retry_after_s is not None:
+        body["retryAfterSeconds"] = error.retry_after_s
+    if isinstance(error, InvalidInput):
         body["errors"] = [
             {
                 "pointer": fault.pointer,
                 "code": fault.code,
                 "detail": i18n.text(f"problem.{fault.code}", language, **fault.params),
             }
-            for fault in faults
+            for fault in error.faults
         ]
-    return Response(
-        orjson.dumps(body),
-        int(status),
-        headers={"Content-Language": language, "Vary": "Accept-Language", **(headers or {})},
-        media_type="application/problem+json",
-    )
+    return body

@@ -21,17 +21,6 @@ FailureCode = Literal[
     "transparency_failed",
     "internal",
 ]
-# What the person can cure by asking again; the others need another prompt or us.
-RETRYABLE: frozenset[FailureCode] = frozenset(
-    {
-        "provider_unavailable",
-        "submit_unresolved",
-        "timeout",
-        "result_expired",
-        "result_invalid",
-        "internal",
-    }
-)
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 CONTENT_TYPES = {"content_policy_violation", "no_media_generated"}
 PASSING_TYPES = {

@@ -1,6 +1,7 @@
 """Everything a person reads, in English and Arabic: catalogues, plurals, negotiation."""
 
 import json
+import re
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -12,26 +13,30 @@ MAX_RANGES = 20
 
 # A value inside a sentence of the other direction keeps its own (Unicode UAX 9, isolates).
 _ISOLATE, _POP = "\u2068", "\u2069"
+_PLACEHOLDER = re.compile(r"\{\w+\}")
 
 
 def text(key: str, language: Language, **params: Any) -> str:
-    """The sentence for `key`; a plural one is chosen by the parameter `count`."""
+    """The sentence for `key`; one that counts says under `by` which parameter it counts."""
     entry = catalogue(language)[key]
     if isinstance(entry, dict):
-        entry = entry[_plural(language, params["count"])]
+        entry = entry[plural(language, params[entry["by"]])]
     if language == "ar":
         params = {name: f"{_ISOLATE}{value}{_POP}" for name, value in params.items()}
     return entry.format(**params)
+
+
+def outline(key: str, language: Language) -> str:
+    """The sentence apart from any case: what it would name is an ellipsis."""
+    entry = catalogue(language)[key]
+    sentence = entry["other"] if isinstance(entry, dict) else entry
+    return _PLACEHOLDER.sub("…", sentence).replace("….", "…")
 
 
 @cache
 def catalogue(language: Language) -> dict[str, str | dict[str, str]]:
     path = Path(__file__).parent / f"{language}.json"
     return json.loads(path.read_text(encoding="utf-8"))
-
-
-def has(key: str) -> bool:
-    return key in catalogue(DEFAULT)
 
 
 def negotiate(header: str) -> Language | None:
@@ -68,7 +73,8 @@ def _quality(weight: str) -> float:
     return quality if 0 < quality <= 1 else 0.0
 
 
-def _plural(language: Language, count: int) -> str:
+def plural(language: Language, count: int) -> str:
+    """The category of a number: zero, one, two, few, many or other; English has one and other."""
     from babel import Locale  # noqa: PLC0415 (slow to import, and few sentences count)
 
     return Locale(language).plural_form(count)

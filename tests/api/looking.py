@@ -4,6 +4,7 @@ from uuid import UUID
 
 import httpx
 
+from madar.codes import CODES
 from tests.product import Json, Product
 
 TABLES = (
@@ -22,7 +23,8 @@ def problem_in(answer: httpx.Response, status: int, code: str) -> Json:
     assert body["type"].endswith(f"/docs/errors#{code}")
     assert body["instance"] == f"urn:request:{answer.headers['x-request-id']}"
     assert body["requestId"] == answer.headers["x-request-id"]
-    assert body["retryable"] == (status == 503)
+    assert body["retryable"] == CODES[code].is_retryable
+    assert str(body.get("retryAfterSeconds")) == str(answer.headers.get("retry-after"))
     assert body["title"]
     assert body["detail"]
     return body

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madar.domain.failures import RETRYABLE, FailureCode, failure_of
+from madar.domain.failures import FailureCode, failure_of
 
 
 @pytest.mark.parametrize(
@@ -45,8 +45,3 @@ def test_types_decide_not_messages(
 @given(st.integers(400, 599), st.none() | st.text() | st.lists(st.text()))
 def test_any_answer_has_a_meaning(status_code: int, body: object) -> None:
     assert failure_of(status_code, body).code in get_args(FailureCode)
-
-
-def test_what_may_be_repeated_is_known() -> None:
-    assert set(get_args(FailureCode)) > RETRYABLE
-    assert not {"content_policy", "invalid_request"} & RETRYABLE
