@@ -4,21 +4,17 @@ Runs in the child only. This module is also the border to pyvips, which is untyp
 stubs want integers where libvips takes words.
 """
 
-import zlib
 from typing import Any, TypeAlias
 
 import pyvips
 
-from madar.imaging import limits
+from madar.imaging import pieces
 from madar.imaging.protocol import PictureRefused
 
 vips: Any = pyvips
 Image: TypeAlias = Any
 
 _LOADERS = {"png": "Png", "jpeg": "Jpeg", "webp": "Webp"}
-_PNG_SIGNATURE = b"\x89PNG\r\n\x1a\n"
-_PNG_CHUNK_OVERHEAD = 12
-_RIFF_HEADER = 8
 
 
 def allow_only_known_loaders() -> None:
@@ -31,59 +27,28 @@ def allow_only_known_loaders() -> None:
 
 def decode(picture: bytes) -> Image:
     """Give three or four bands of 8-bit sRGB, upright, in memory. Raises PictureRefused."""
-    kind = _kind_of(picture)
+    kind, essence = pieces.essential(picture)
     try:
-        image = _opened(picture, kind)
-        if image.width * image.height > limits.MAX_PIXELS:
-            raise PictureRefused("too_many_pixels")
-        if max(image.width, image.height) > limits.MAX_SIDE_PX:
-            raise PictureRefused("too_many_pixels")
+        image = _opened(essence, kind)
+        pieces.check_sides(image.width, image.height)
         if image.get_n_pages() > 1:
-            raise PictureRefused("not_an_image", "animated")
-        return _upright(_as_srgb(image).copy_memory())
+            raise PictureRefused("animated")
+        if kind == "webp":
+            # It decodes at once or not at all, so let its decoder go before there is a copy.
+            image.getpoint(0, 0)
+        # Every file made from it gets the same resolution: the camera's own is nobody's business.
+        return _upright(_as_srgb(image).copy_memory()).copy(xres=1, yres=1)
     except pyvips.Error as error:
         if "out of memory" in str(error):
             raise MemoryError(str(error)) from error
         raise PictureRefused("not_an_image", str(error)) from error
 
 
-def _kind_of(picture: bytes) -> str:
-    """Look at the content only: the name and the type a client gives are not evidence."""
-    if picture.startswith(_PNG_SIGNATURE):
-        _check_png(picture)
-        return "png"
-    if picture.startswith(b"\xff\xd8\xff"):
-        return "jpeg"
-    if picture.startswith(b"RIFF") and picture[8:12] == b"WEBP":
-        if int.from_bytes(picture[4:8], "little") + _RIFF_HEADER > len(picture):
-            raise PictureRefused("not_an_image", "truncated")
-        return "webp"
-    raise PictureRefused("not_an_image", "neither PNG, JPEG nor WebP")
-
-
-def _check_png(picture: bytes) -> None:
-    """Walk the chunks: libvips forgives a missing end and draws an animation's first frame."""
-    at = len(_PNG_SIGNATURE)
-    view = memoryview(picture)
-    while at + _PNG_CHUNK_OVERHEAD <= len(picture):
-        end = at + _PNG_CHUNK_OVERHEAD + int.from_bytes(view[at : at + 4])
-        kind = bytes(view[at + 4 : at + 8])
-        if end > len(picture):
-            break
-        if zlib.crc32(view[at + 4 : end - 4]) != int.from_bytes(view[end - 4 : end]):
-            raise PictureRefused("not_an_image", "a damaged chunk")
-        if kind == b"acTL":
-            raise PictureRefused("not_an_image", "animated")
-        if kind == b"IEND":
-            return
-        at = end
-    raise PictureRefused("not_an_image", "truncated")
-
-
-def _opened(picture: bytes, kind: str) -> Image:
-    """Read the header only; pixels follow when somebody asks for them, row by row."""
+def _opened(picture: bytes, kind: pieces.Kind) -> Image:
+    """Read the header only; pixels follow when somebody asks for them."""
     load = getattr(vips.Image, f"{kind}load_buffer")
-    return load(picture, access="sequential", fail_on="error")
+    access = "random" if kind == "webp" else "sequential"
+    return load(picture, access=access, fail_on="error")
 
 
 def _as_srgb(image: Image) -> Image:

@@ -6,11 +6,12 @@ import logging
 import os
 import sys
 from asyncio.subprocess import PIPE, Process
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator, Callable, Generator
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import TypeVar
 
+from madar.errors import TooBusy
 from madar.imaging import limits, protocol
 from madar.imaging.protocol import (
     AcceptedUpload,
@@ -49,22 +50,47 @@ class Imaging:
         self._free: asyncio.Queue[_Child] = asyncio.Queue()
         for child in self._children:
             self._free.put_nowait(child)
+        self._line_bytes = 0
 
     async def finalize(self, picture: bytes) -> Finalized:
-        """Raises PictureRefused, as `accept_upload` does. May be cancelled and repeated."""
+        """Raises PictureRefused, and TooBusy when no child can be started.
+
+        Waits for its turn as long as that takes. May be cancelled and repeated.
+        """
         _check_size(picture, limits.MAX_RESULT_BYTES)
         return await self._ask("finalize", picture, protocol.finalized_of)
 
     async def accept_upload(self, picture: bytes) -> AcceptedUpload:
+        """The same, but somebody is waiting: TooBusy too when the line is long."""
         _check_size(picture, limits.MAX_UPLOAD_BYTES)
-        return await self._ask("accept_upload", picture, protocol.accepted_of)
+        with self._in_line(len(picture)):
+            return await self._ask(
+                "accept_upload", picture, protocol.accepted_of, wait_s=limits.LINE_WAIT_S
+            )
 
     async def close(self) -> None:
         for child in self._children:
             await child.stop()
 
-    async def _ask(self, task: Task, picture: bytes, parse: Callable[[Frame], _Made]) -> _Made:
-        child = await self._free.get()
+    @contextlib.contextmanager
+    def _in_line(self, size_bytes: int) -> Generator[None]:
+        if self._line_bytes + size_bytes > limits.LINE_BYTES_MAX:
+            raise TooBusy(retry_after_s=limits.BUSY_S)
+        self._line_bytes += size_bytes
+        try:
+            yield
+        finally:
+            self._line_bytes -= size_bytes
+
+    async def _ask(
+        self,
+        task: Task,
+        picture: bytes,
+        parse: Callable[[Frame], _Made],
+        *,
+        wait_s: float | None = None,
+    ) -> _Made:
+        child = await self._turn(wait_s)
         try:
             async with asyncio.timeout(limits.CHILD_WALL_S):
                 return await child.ask(protocol.request(task, picture), parse)
@@ -75,8 +101,19 @@ class Imaging:
         except _CHILD_FAILURES as error:
             log.warning("imaging.child_failed", extra={"task": task, "why": repr(error)})
             raise PictureRefused("decoder_failed", repr(error)) from error
+        except OSError as error:
+            # No process or pipe to be had: this machine's trouble, not the picture's.
+            log.warning("imaging.no_child", extra={"task": task, "why": repr(error)})
+            raise TooBusy(retry_after_s=limits.BUSY_S) from error
         finally:
             self._free.put_nowait(child)
+
+    async def _turn(self, wait_s: float | None) -> "_Child":
+        try:
+            async with asyncio.timeout(wait_s):
+                return await self._free.get()
+        except TimeoutError as error:
+            raise TooBusy(retry_after_s=limits.BUSY_S) from error
 
 
 @asynccontextmanager
@@ -126,8 +163,7 @@ class _Child:
         await self._complaints.ended.wait()
 
     async def _ready(self) -> Process:
-        is_spent = self._served == limits.PICTURES_PER_CHILD
-        if self._process is None or self._process.returncode is not None or is_spent:
+        if self._process is None or self._process.returncode is not None or self._is_spent():
             self._is_sound = False
         if not self._is_sound:
             await self.stop()
@@ -137,6 +173,11 @@ class _Child:
         assert self._process
         self._served += 1
         return self._process
+
+    def _is_spent(self) -> bool:
+        assert self._process
+        kept_bytes = limits.written_bytes_of(self._process.pid)
+        return self._served >= limits.PICTURES_PER_CHILD or kept_bytes > limits.KEPT_BYTES_MAX
 
     def _kill(self) -> None:
         """Mark it at once: the loop hears of a death some turns after it."""

@@ -9,12 +9,22 @@ MAX_RESULT_BYTES = 25 * 2**20
 MAX_UPLOAD_BYTES = 10 * 2**20
 MAX_PIXELS = 25_000_000
 MAX_SIDE_PX = 8192
+# Usual progressive files have ten; each scan goes over all pixels again.
+MAX_SCANS = 100
+MAX_SEGMENTS = 10_000
+MAX_EXIF_BYTES = 64 * 2**10
 
 CHILD_MEMORY_BYTES = 512 * 2**20
 CHILD_CPU_S = 10
 # Longer than the processor time: two children on one core each get half of it.
 CHILD_WALL_S = 20
 PICTURES_PER_CHILD = 200
+# What a child keeps of one picture the next one cannot have, so it is replaced beyond this.
+KEPT_BYTES_MAX = 160 * 2**20
+# Uploads waiting or being decoded hold their bytes; what comes beyond that is to come back later.
+LINE_BYTES_MAX = 48 * 2**20
+LINE_WAIT_S = 10
+BUSY_S = 5
 NICENESS = 5
 
 # Address space is only reserved, by malloc's arenas and thread stacks, and costs nothing: it gets
@@ -55,6 +65,12 @@ def renew_cpu() -> None:
         resource.setrlimit(resource.RLIMIT_CPU, (used_s + CHILD_CPU_S, hard))
 
 
+def written_bytes_of(pid: int) -> int:
+    """How much another process holds, as RLIMIT_DATA counts it; 0 where nobody tells."""
+    footprint = _footprint(str(pid))
+    return footprint[1] if footprint else 0
+
+
 def _limit(kind: int, value: int) -> None:
     """Where the platform does not know a limit, the others and the wall clock still hold."""
     import resource  # noqa: PLC0415
@@ -63,10 +79,10 @@ def _limit(kind: int, value: int) -> None:
         resource.setrlimit(kind, (value, value))
 
 
-def _footprint() -> tuple[int, int] | None:
+def _footprint(process: str = "self") -> tuple[int, int] | None:
     """Bytes reserved and bytes of data, as the kernel counts them for the two limits."""
     try:
-        pages = Path("/proc/self/statm").read_text("ascii").split()
+        pages = Path(f"/proc/{process}/statm").read_text("ascii").split()
     except OSError:
         return None
     # proc(5): field 1 is the total size, field 6 data and stack.

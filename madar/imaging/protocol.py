@@ -5,6 +5,7 @@ names. The parent does not trust the child, whose decoder may have been taken ov
 """
 
 import asyncio
+import io
 import json
 import struct
 from collections.abc import Mapping, Sequence
@@ -16,6 +17,7 @@ from madar.domain.transparency import Transparency
 Task = Literal["finalize", "accept_upload"]
 Reason = Literal[
     "not_an_image",
+    "animated",
     "too_many_pixels",
     "too_large",
     "all_black",
@@ -27,6 +29,7 @@ Reason = Literal[
 MAX_FRAME_BYTES = 128 * 2**20
 _MAX_HEAD_BYTES = 4096
 _MAX_PARTS = 3
+_PIECE_BYTES = 2**20
 _HEAD_LENGTH = struct.Struct(">I")
 
 
@@ -102,7 +105,19 @@ async def receive(stream: asyncio.StreamReader) -> Frame:
     """Read the next frame in the parent; raises IncompleteReadError when the child dies."""
     prefix = await stream.readexactly(_HEAD_LENGTH.size)
     facts, sizes = _head(await stream.readexactly(_head_size(prefix)))
-    return Frame(facts=facts, parts=[await stream.readexactly(size) for size in sizes])
+    return Frame(facts=facts, parts=[await _part(stream, size) for size in sizes])
+
+
+async def _part(stream: asyncio.StreamReader, size: int) -> bytes:
+    """Hold a large part once: `readexactly` would gather it first and then copy it."""
+    part = io.BytesIO()
+    while missing := size - part.tell():
+        piece = await stream.read(min(missing, _PIECE_BYTES))
+        if not piece:
+            raise asyncio.IncompleteReadError(b"", missing)
+        part.write(piece)
+    # While nobody looks at its buffer, BytesIO hands over what it holds without copying it.
+    return part.getvalue()
 
 
 def finalized_of(frame: Frame) -> Finalized:

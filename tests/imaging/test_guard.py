@@ -11,6 +11,7 @@ import psutil
 import pytest
 import uvloop
 
+from madar.errors import TooBusy
 from madar.imaging import limits
 from madar.imaging.guard import Finalized, Imaging, PictureRefused, open_imaging
 from tests.imaging.pictures import ball, hollow_png, photo, png
@@ -52,9 +53,11 @@ async def begin(imaging: Imaging, tasks: asyncio.TaskGroup) -> "asyncio.Task[str
 
 
 async def reason_of(call: Awaitable[object]) -> str:
-    with pytest.raises(PictureRefused) as caught:
+    try:
         await call
-    return caught.value.reason
+    except PictureRefused as refused:
+        return refused.reason
+    return "done"
 
 
 def test_a_process_that_sees_no_picture_starts_no_child() -> None:
@@ -160,6 +163,62 @@ def test_a_child_is_replaced_when_it_has_served_enough(monkeypatch: pytest.Monke
             pids += [child.pid for child in children()]
 
         assert pids[0] == pids[1] != pids[2]
+
+    with_imaging(scenario)
+
+
+def test_a_child_that_keeps_too_much_memory_is_replaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def scenario(imaging: Imaging) -> None:
+        await imaging.finalize(PICTURE)
+        before = children()
+        monkeypatch.setattr(limits, "KEPT_BYTES_MAX", 0)
+
+        assert (await imaging.finalize(PICTURE)).width_px == 64
+        assert before != children()
+
+    with_imaging(scenario)
+
+
+def test_uploads_beyond_the_line_are_told_to_come_back(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINE_BYTES_MAX", 2 * len(PICTURE))
+
+    async def scenario(imaging: Imaging) -> None:
+        calls = [imaging.accept_upload(PICTURE) for _ in range(3)]
+        made = await asyncio.gather(*calls, return_exceptions=True)
+
+        assert [isinstance(one, TooBusy) for one in made] == [False, False, True]
+        assert (await imaging.accept_upload(PICTURE)).width_px == 64
+
+    with_imaging(scenario)
+
+
+def test_an_upload_does_not_wait_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limits, "LINE_WAIT_S", 0.05)
+
+    async def scenario(imaging: Imaging) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            busy = await begin(imaging, tasks)
+            with pytest.raises(TooBusy) as caught:
+                await imaging.accept_upload(PICTURE)
+            children()[0].resume()
+
+        assert caught.value.retry_after_s
+        assert busy.result() == "done"
+
+    with_imaging(scenario)
+
+
+def test_without_processes_to_be_had_nobody_blames_the_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def scenario(imaging: Imaging) -> None:
+        monkeypatch.setattr("madar.imaging.guard._COMMAND", ("/no/such/program",))
+        for call in (imaging.finalize, imaging.accept_upload):
+            with pytest.raises(TooBusy):
+                await call(PICTURE)
+        monkeypatch.undo()
+
+        assert (await imaging.finalize(PICTURE)).width_px == 64
 
     with_imaging(scenario)
 

@@ -3,6 +3,9 @@
 import asyncio
 import io
 import json
+import sys
+import tracemalloc
+from asyncio.subprocess import PIPE
 
 import pytest
 from hypothesis import given
@@ -110,6 +113,33 @@ def test_a_lying_head_is_not_believed(raw: bytes) -> None:
 def test_an_answer_of_another_shape_is_not_believed(frame: Frame) -> None:
     with pytest.raises(BrokenFrame):
         protocol.finalized_of(frame)
+
+
+def test_a_large_part_is_not_held_twice() -> None:
+    size = 32 * 2**20
+    head = headed({"sizes": [size]})
+    program = f"import sys; sys.stdout.buffer.write({head!r} + bytes({size}))"
+
+    async def receive() -> tuple[int, int]:
+        command = (sys.executable, "-c", program)
+        child = await asyncio.create_subprocess_exec(*command, stdout=PIPE, limit=2**20)
+        assert child.stdout
+        tracemalloc.start()
+        frame = await protocol.receive(child.stdout)
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        await child.wait()
+        return len(frame.parts[0]), peak_bytes
+
+    received_bytes, peak_bytes = asyncio.run(receive())
+
+    assert received_bytes == size
+    assert peak_bytes < 1.5 * size
+
+
+def test_a_part_that_breaks_off_is_known_as_such() -> None:
+    with pytest.raises(asyncio.IncompleteReadError):
+        received(sent(Frame(facts={}, parts=[b"picture"]))[:-1])
 
 
 @given(st.binary(max_size=200))

@@ -1,0 +1,1 @@
+"""Thousands of hostile files, made from a seed, through the real upload of a real process."""
