@@ -5,7 +5,7 @@ from uuid import UUID
 
 from madar.actions.finalizing import finalize
 from madar.actions.polling import poll
-from madar.actions.submitting import pause_s, resolve, submit
+from madar.actions.submitting import give_up, pause_s, resolve, submit
 from madar.actions.work import Work, Worker
 from madar.db import attempts, generations
 from madar.db.generations import Outcome
@@ -61,7 +61,7 @@ async def _carefully(work: Work) -> Outcome | None:
     # Fal may have an unclear submission, so that one is only given up with its deadline.
     is_unclear = work.attempt.state in {"sent", "unknown"}
     if work.claimed.is_overdue or (stumbles >= MAX_STUMBLES and not is_unclear):
-        return await work.fail("submit_unresolved" if is_unclear else "internal")
+        return await give_up(work, "submit_unresolved" if is_unclear else "internal")
     return await work.postpone(pause_s(work))
 
 

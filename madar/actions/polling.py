@@ -3,7 +3,7 @@
 import logging
 from typing import Any
 
-from madar.actions.submitting import pause_s, settle_failure
+from madar.actions.submitting import give_up, patience_s, pause_s, settle_failure
 from madar.actions.work import Work
 from madar.clients.fal import (
     Ended,
@@ -40,20 +40,20 @@ async def poll(work: Work) -> Outcome | None:
             return await _collect(work, await fal.fetch_result(**names))
     except FalUnreachable as error:
         log.info("fal.unreachable", extra={**work.facts, "why": str(error)})
-        return await (work.fail("timeout") if _is_late(work) else work.postpone(pause_s(work)))
+        return await (give_up(work, "timeout") if _is_late(work) else work.postpone(pause_s(work)))
     except RequestGone:
         log.error("fal.request_gone", extra=work.facts)  # noqa: TRY400
-        return await work.fail("result_expired")
+        return await give_up(work, "result_expired")
     except SubmissionRejected as rejected:
         return await settle_failure(work, rejected.failure)
     if _is_late(work):
         await fal.cancel(**names)
-        return await work.fail("timeout")
+        return await give_up(work, "timeout")
     return await _show(work, status)
 
 
 def _is_late(work: Work) -> bool:
-    deadline_s = work.resources.settings.attempt_deadline_s
+    deadline_s = patience_s(work, work.resources.settings.attempt_deadline_s)
     return work.claimed.is_overdue or (work.attempt.accepted_age_s or 0) > deadline_s
 
 
@@ -82,14 +82,14 @@ async def _show(work: Work, status: Waiting | Running) -> Outcome | None:
 
 
 async def _collect(work: Work, result: dict[str, Any]) -> Outcome | None:
-    step = work.claimed.step
+    if work.claimed.step == "translate":
+        english = prompts.translation_of(result, prompt=work.claimed.prompt)
+        if english is None:
+            return await give_up(work, "result_invalid")
+        return await work.go_on("draw", result={"output": english}, prompt_english=english)
     if prompts.is_flagged(result):
         return await work.fail("content_policy", "has_nsfw_concepts")
-    following = next_step(step, work.claimed.style_params)
-    if step == "translate":
-        english = prompts.translation_of(result)
-        kept = {"output": english} if english else None
-        return await work.go_on(following, result=kept, prompt_english=english)
+    following = next_step(work.claimed.step, work.claimed.style_params)
     url = prompts.picture_url(result)
     if url is None:
         empty = ProviderFailure(error_type="no_media_generated", status_code=422)

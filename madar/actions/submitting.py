@@ -17,7 +17,7 @@ from madar.clients.fal import (
 from madar.db import attempts, uploads
 from madar.db.generations import Outcome
 from madar.domain import prompts
-from madar.domain.failures import ProviderFailure
+from madar.domain.failures import FailureCode, ProviderFailure
 from madar.domain.generations import MAX_TRIES_PER_STEP
 from madar.domain.schedule import RETRY_BASE_S, RETRY_CAP_S, backoff_s
 
@@ -27,6 +27,8 @@ KEY_REFUSED_PAUSE_S = 60
 MAX_SEND_DELAY_S = 5
 SOURCE_LINK_LIFE_S = 60 * 60  # Fal may fetch it as late as a whole generation's deadline
 LOOK_UP_CAP_S = 30
+TRANSLATION_PATIENCE_S = 120  # it takes seconds; longer than this a picture does not wait for it
+MAX_TRANSLATION_WAITS = 8  # some two minutes of Fal not taking it
 
 
 def pause_s(work: Work) -> float:
@@ -74,13 +76,14 @@ async def resolve(work: Work) -> Outcome | None:
     assert attempt.arguments is not None
     assert attempt.sent_at
     waited_s = attempt.sent_age_s or 0
-    is_late = waited_s > settings.submit_unknown_after_s or work.claimed.is_overdue
+    is_late = waited_s > patience_s(work, settings.submit_unknown_after_s)
+    is_late = is_late or work.claimed.is_overdue
     try:
         found = await work.resources.fal.list_submissions(
             endpoint=attempt.endpoint, arguments=attempt.arguments, sent_at=attempt.sent_at
         )
     except FalUnreachable:
-        return await (work.fail("submit_unresolved") if is_late else _look_up_later(work))
+        return await (give_up(work, "submit_unresolved") if is_late else _look_up_later(work))
     async with work.connection() as conn:
         bound = await attempts.list_bound_requests(conn, attempt, request_ids=found)
     ours = [request_id for request_id in found if request_id not in bound]
@@ -94,12 +97,27 @@ async def resolve(work: Work) -> Outcome | None:
 
 async def settle_failure(work: Work, failure: ProviderFailure) -> Outcome | None:
     """Fal ended the request without a result: another attempt, on without it, or the end."""
-    if work.claimed.step == "translate":
-        log.warning("translation.failed", extra={**work.facts, "error": failure.error_type})
-        return await work.go_on("draw", result=None)
-    if failure.may_pass and work.attempt.tries < MAX_TRIES_PER_STEP:
+    may_repeat = work.claimed.step != "translate" and work.attempt.tries < MAX_TRIES_PER_STEP
+    if failure.may_pass and may_repeat:
         return await work.try_again(failure.error_type, next_s=pause_s(work))
-    return await work.fail(failure.code, failure.error_type)
+    return await give_up(work, failure.code, failure.error_type)
+
+
+async def give_up(work: Work, code: FailureCode, fal_error: str | None = None) -> Outcome | None:
+    """The attempt came to nothing, and so does the picture.
+
+    Without a translation, though, the original goes on: the translator is not asked again, so
+    it does not matter any more whether the attempt arrived.
+    """
+    if work.claimed.step != "translate":
+        return await work.fail(code, fal_error)
+    log.warning("translation.failed", extra={**work.facts, "error": fal_error or code})
+    return await work.go_on("draw", result=None)
+
+
+def patience_s(work: Work, usual_s: float) -> float:
+    """How long this step's attempt may take."""
+    return min(usual_s, TRANSLATION_PATIENCE_S) if work.claimed.step == "translate" else usual_s
 
 
 def boot_time_s() -> float:
@@ -159,6 +177,8 @@ async def _accepted(work: Work, request_id: str) -> Outcome | None:
 
 
 async def _put_back(work: Work, next_s: float) -> Outcome | None:
+    if work.claimed.step == "translate" and work.attempt.polls >= MAX_TRANSLATION_WAITS:
+        return await give_up(work, "provider_unavailable")
     async with work.connection() as conn:
         return await attempts.put_attempt_back(conn, work.claimed, work.attempt, next_s=next_s)
 

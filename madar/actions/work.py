@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
-from madar.db import attempts, generations
+from madar.db import attempts, generations, translations
 from madar.db.attempts import Attempt
 from madar.db.generations import Claimed, Outcome
 from madar.db.pool import connection, transaction
@@ -102,6 +102,8 @@ class Work:
             )
             if outcome and next_step != "finalize":
                 await self._insert_attempt(conn, next_step)
+            if outcome and prompt_english:
+                await self._keep_translation(conn, prompt_english)
         return outcome or await self.look_again()
 
     async def try_again(self, error_type: str, *, next_s: float) -> Outcome | None:
@@ -121,6 +123,14 @@ class Work:
             if outcome:
                 await self._insert_attempt(conn, "cutout")
         return outcome
+
+    async def _keep_translation(self, conn: Connection, english: str) -> None:
+        """Under the model that was asked; the setting may be another by now."""
+        asked = self.attempt.arguments
+        assert asked is not None
+        await translations.keep_translation(
+            conn, prompt=self.claimed.prompt, model=asked["model"], english=english
+        )
 
     async def _insert_attempt(self, conn: Connection, step: Step) -> None:
         await attempts.insert_attempt(conn, id=uuid4(), generation_id=self.claimed.id, step=step)

@@ -178,6 +178,9 @@ UPDATE generations g
        fal_progress = greatest(fal_progress, $7),
        queue_position = NULL,
        prompt_english = coalesce($8::text, prompt_english),
+       translation = CASE WHEN step <> 'translate' THEN translation
+                          WHEN $8 IS NULL THEN 'failed'
+                          ELSE 'done' END,
        deadline_at = CASE $6 WHEN 'finalize' THEN now() + interval '24 hours'
                              ELSE greatest(deadline_at, now() + interval '5 minutes') END,
        lease_until = NULL,
@@ -245,6 +248,7 @@ WITH locked AS (
 )
 UPDATE generations g
    SET state = 'failed',
+       translation = CASE translation WHEN 'pending' THEN 'failed' ELSE translation END,
        error_code = $5,
        fal_error = $6,
        lease_until = NULL,

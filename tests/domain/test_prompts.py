@@ -1,5 +1,6 @@
 """What Fal is asked, and what its answers say."""
 
+import unicodedata
 from typing import Any
 
 from hypothesis import given
@@ -97,15 +98,52 @@ def test_a_translator_is_told_to_translate_whatever_the_text_says() -> None:
     assert asked["temperature"] == 0
 
 
-def test_a_translation_may_hide_an_error_or_be_too_long() -> None:
-    assert prompts.translation_of({"output": " a rocket\n"}) == "a rocket"
-    assert prompts.translation_of({"output": "x", "error": "quota"}) is None
-    assert prompts.translation_of({"output": "  "}) is None
-    assert len(prompts.translation_of({"output": "x" * 9000}) or "") == 2000
+def english(output: object, *, of: str = "صاروخ", **more: object) -> str | None:
+    return prompts.translation_of({"output": output, **more}, prompt=of)
+
+
+def test_a_translation_is_taken_without_what_no_prompt_may_have() -> None:
+    assert english(" a rocket\n", error=None, partial=False) == "a rocket"
+    assert english("a \x00red\ud800 cup") == "a red cup"
+
+
+def test_an_answer_may_hide_that_there_is_no_translation() -> None:
+    assert english("a rocket", error="quota") is None
+    assert english("a rock", partial=True) is None
+    for nothing in ("", "  ", "\x00", "?!", "٣٤", 5, None, ["a rocket"]):
+        assert english(nothing) is None
+
+
+def test_an_answer_that_is_still_arabic_is_no_translation() -> None:
+    assert english("صاروخ أحمر") is None
+    assert english("صاروخ أحمر red") is None
+    assert english("красная ракета") is None
+    assert english('a sign that says "مرحبا"') == 'a sign that says "مرحبا"'
+
+
+def test_an_answer_far_longer_than_the_prompt_is_no_translation() -> None:
+    assert english("a rocket and " * 40) is None
+    assert english("x" * 2500, of="ص" * 1000)
+    assert english("x" * 9000, of="ص" * 1000) is None
+
+
+def test_the_longest_prompt_has_room_for_its_translation() -> None:
+    asked = prompts.translate_arguments("ص" * 1000, model="m")
+
+    assert asked["max_tokens"] >= 1000
+
+
+def test_the_same_words_have_the_same_hash() -> None:
+    known = prompts.prompt_hash("كوب أحمر")
+
+    assert prompts.prompt_hash(" كوب \n\t أحمر ") == known
+    assert prompts.prompt_hash(unicodedata.normalize("NFD", "كوب أحمر")) == known
+    assert prompts.prompt_hash("كوب احمر") != known
+    assert prompts.prompt_hash("كوبأحمر") != known
 
 
 @given(JSON)
 def test_no_answer_of_fal_is_too_strange_to_read(answer: object) -> None:
-    assert isinstance(prompts.translation_of(answer), str | None)
+    assert isinstance(prompts.translation_of(answer, prompt="ص"), str | None)
     assert isinstance(prompts.picture_url(answer), str | None)
     assert isinstance(prompts.is_flagged(answer), bool)

@@ -21,7 +21,7 @@ from psycopg import AsyncConnection
 from psycopg.rows import dict_row
 
 from madar.actions.advance import advance_generation
-from madar.actions.generations import create_generation
+from madar.actions.generations import Wish, create_generation
 from madar.actions.work import Worker
 from madar.db import users
 from madar.domain.generations import GenerationRequest
@@ -242,12 +242,12 @@ class Hand:
             aspect_ratio="1:1",
             custom_colors=(),
             source_upload_id=None,
+            source_key=None,
             seed=seed,
         )
-        answer = await create_generation(
-            self.resources, owner_id=owner.id, language="en", request=request, idempotency_key=None
-        )
-        return UUID(orjson.loads(answer)["id"])
+        wish = Wish(owner_id=owner.id, language="en", request=request, picture=None)
+        answer, _ = await create_generation(self.resources, wish, idempotency_key=None)
+        return UUID(orjson.loads(answer.body)["id"])
 
     async def advance(self, generation_id: UUID) -> Json:
         """Do what is due, as if its time had come."""

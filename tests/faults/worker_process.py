@@ -9,7 +9,7 @@ from madar.settings import Settings, child_environment
 
 def environment_of(settings: Settings, **overrides: str) -> dict[str, str]:
     """The settings as a process reads them."""
-    values: dict[str, Any] = settings.model_dump()
+    values: dict[str, Any] = {name: getattr(settings, name) for name in Settings.model_fields}
     values["fal_media_hosts"] = " ".join(settings.fal_media_hosts)
     values["cors_origins"] = " ".join(settings.cors_origins)
     values["simulator_faults"] = ""
