@@ -12,6 +12,7 @@ class SignIn:
     browser_hash: bytes
     nonce: str
     code_verifier: str
+    return_to: str
     is_fresh: bool
 
 
@@ -22,6 +23,7 @@ async def insert_sign_in(
     browser_hash: bytes,
     nonce: str,
     code_verifier: str,
+    return_to: str,
     ttl_s: float,
 ) -> None:
     await _sql.exec(
@@ -31,6 +33,7 @@ async def insert_sign_in(
         browser_hash=browser_hash,
         nonce=nonce,
         code_verifier=code_verifier,
+        return_to=return_to,
         ttl_s=ttl_s,
     )
 

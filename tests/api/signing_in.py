@@ -21,9 +21,10 @@ class Returned:
         return {"code": self.code, "state": self.state}
 
 
-def go_to_google(product: Product, email: str = AMAL) -> Returned:
+def go_to_google(product: Product, email: str = AMAL, *, return_to: str = "") -> Returned:
+    query = {"returnTo": return_to} if return_to else None
     with product.anonymous() as http:
-        url = http.get("/api/auth/google/url").json()["url"]
+        url = http.get("/api/auth/google/url", params=query).json()["url"]
         sent_back = product.fal.http.get(f"{url}&login_hint={email}")
         query = parse_qs(urlsplit(sent_back.headers["location"]).query)
         return Returned(
