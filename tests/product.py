@@ -148,6 +148,11 @@ def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: An
             "lease_s": 3,
             "reconcile_every_s": 1,
             "submit_unknown_after_s": 3,
+            "rate_limit_api": "100000/15m",
+            "rate_limit_reads": "100000/15m",
+            "rate_limit_sign_in": "100000/1m",
+            "rate_limit_generations": "100000/1m",
+            "quota_generations": "100000/1d",
             **overrides,
         }
     )

@@ -1,58 +1,124 @@
-"""/api/generations: ask for a picture, watch it, list, download."""
+"""/api/generations: ask for a picture, watch it, list, like, download, throw away."""
 
 import re
 import unicodedata
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from madar.actions.generations import create_generation
-from madar.api.documents import finish
+from madar.actions import generations as actions
+from madar.actions.generations import Wish
+from madar.api.documents import answer_document
+from madar.api.limits import show
+from madar.api.operations import operation, recognise
 from madar.api.request import (
+    FormModel,
+    Id,
+    IdempotencyKey,
+    Picture,
     State,
+    Truth,
     WireModel,
-    id_of,
-    integer_in,
     language_of,
-    read_json,
     resources_of,
-    viewer_of,
 )
+from madar.api.uploads import PICTURE_PROBLEMS, Dimensions, refusing_pictures
+from madar.clients.storage import Storage
 from madar.db import generations
 from madar.db.generations import Download
 from madar.db.pool import read
-from madar.domain.generations import GenerationRequest, check_request
+from madar.db.sessions import Credential, Viewer
+from madar.domain.generations import (
+    ASPECT_RATIOS,
+    INPUT_TYPES,
+    MAX_COLORS,
+    MAX_PROMPT_CHARACTERS,
+    MAX_SEED,
+    GenerationRequest,
+    PublicStatus,
+    check_request,
+)
 from madar.errors import InvalidInput, NotFound
 
-MAX_PAGE = 10_000
-MAX_PAGE_SIZE = 100
-MAX_KEY_CHARACTERS = 255
 NO_STORE = {"Cache-Control": "no-store"}
+TAG = "generations"
+Stage = Literal["queued", "processing", "generating", "finalizing"]
 
 
 def _not_a_truth(value: object) -> object:
     """To Python `true` is 1. Digits in a string pass: our own documents write the seed so."""
     if isinstance(value, bool):
         raise PydanticCustomError("int_type", "Input should be a valid integer")
+    if isinstance(value, str) and not (value.isascii() and value.isdigit()):
+        raise PydanticCustomError("int_type", "Input should be a valid integer")
     return value
 
 
-class GenerationIn(WireModel):
-    style: str
-    input_type: str = "text"
-    text_prompt: str | None = None
-    aspect_ratio: str = "1:1"
-    custom_colors: tuple[str, ...] = ()
-    source_upload_id: UUID | None = None
-    seed: Annotated[int, BeforeValidator(_not_a_truth)] | None = None
+def _schema(**told: Any) -> WithJsonSchema:
+    return WithJsonSchema(told)
 
-    def checked(self) -> GenerationRequest:
+
+_Style = Annotated[str, _schema(type="string", pattern="^[a-z0-9-]{1,50}$", examples=["voxel-3d"])]
+_Prompt = Annotated[
+    str,
+    _schema(
+        type="string",
+        minLength=1,
+        maxLength=MAX_PROMPT_CHARACTERS,
+        # No control characters, but what a text area makes.
+        pattern=r"^[^\u0000-\u0008\u000b\u000c\u000e-\u001f\u007f-\u009f]*$",
+    ),
+]
+_Color = Annotated[str, _schema(type="string", pattern="^#[0-9A-Fa-f]{6}$")]
+_Colors = Annotated[
+    tuple[_Color, ...],
+    _schema(
+        type="array",
+        maxItems=MAX_COLORS,
+        items={"type": "string", "pattern": "^#[0-9A-Fa-f]{6}$"},
+    ),
+]
+_Seed = Annotated[
+    int,
+    BeforeValidator(_not_a_truth),
+    _schema(
+        anyOf=[
+            {"type": "integer", "minimum": 0, "maximum": MAX_SEED},
+            {"type": "string", "pattern": "^[0-9]+$"},
+        ]
+    ),
+]
+
+
+class GenerationIn(WireModel):
+    """A source picture is an upload of one's own: its id, or the `url` it was answered with.
+
+    One source where `inputType` is `image`, none where it is `text`. Without a prompt, the style's.
+    """
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"style": "voxel-3d", "textPrompt": "a red rocket"}]}
+    )
+
+    style: _Style
+    input_type: Annotated[str, _schema(type="string", enum=list(INPUT_TYPES))] = "text"
+    text_prompt: _Prompt | None = None
+    aspect_ratio: Annotated[str, _schema(type="string", enum=list(ASPECT_RATIOS))] = "1:1"
+    custom_colors: _Colors = ()
+    source_upload_id: Id | None = None
+    source_image_url: str | None = None
+    seed: _Seed | None = None
+
+    def checked(self, storage: Storage, *, has_picture: bool = False) -> GenerationRequest:
+        source_key = self.source_image_url and storage.key_in(self.source_image_url)
+        if self.source_image_url is not None and not source_key:
+            raise InvalidInput.at("/sourceImageUrl", "source_unknown")
         return check_request(
             style=self.style,
             prompt=self.text_prompt,
@@ -60,78 +126,165 @@ class GenerationIn(WireModel):
             aspect_ratio=self.aspect_ratio,
             custom_colors=self.custom_colors,
             source_upload_id=self.source_upload_id,
+            source_key=source_key,
+            has_picture=has_picture,
             seed=self.seed,
         )
 
 
-async def collection(request: Request[State]) -> Response:
-    """One path, so that 405 lists both methods."""
-    return await (
-        post_generation(request) if request.method == "POST" else list_generations(request)
-    )
+class GenerationForm(GenerationIn, FormModel):
+    """The same as a form, with the source picture itself."""
+
+    source_image: Picture | None = None
 
 
-async def post_generation(request: Request[State]) -> Response:
-    viewer = await viewer_of(request)
-    key = _idempotency_key(request)
-    wish = (await read_json(request, GenerationIn)).checked()
-    answer = await create_generation(
-        resources_of(request),
-        owner_id=viewer.id,
-        language=language_of(request),
-        request=wish,
-        idempotency_key=key,
-    )
-    location = f"/api/generations/{orjson.loads(answer)['id']}"
-    return Response(answer, 201, headers={"Location": location}, media_type="application/json")
+class GenerationCreated(WireModel):
+    id: UUID
+    status: Literal["queued"]
+    progress: int
+    estimated_time_seconds: float | None = None
+    job_id: UUID
 
 
-async def get_generation(request: Request[State]) -> Response:
-    viewer, generation_id = await viewer_of(request), id_of(request)
+class TransparencyOut(WireModel):
+    """What was measured, each from 0 to 1; shares are of pixels (domain/transparency.py)."""
+
+    corner_alpha: float
+    coverage: float
+    opaque_share: float
+    soft_share: float
+    frame_share: float
+    haze_share: float
+
+
+class Result(WireModel):
+    """Links work for 10 to 15 minutes; asking again gives new ones."""
+
+    image_url: str
+    thumbnail_url: str
+    download_url: str
+    master_url: str
+    dimensions: Dimensions
+    file_size: int
+    transparency: TransparencyOut | None = None
+
+
+class GenerationOut(WireModel):
+    id: UUID
+    status: PublicStatus
+    progress: int
+    stage: Stage | None = None
+    queue_position: int | None = None
+    estimated_time_seconds: float | None = None
+    version: int
+    prompt: str
+    prompt_english: str | None = None
+    translation: Literal["pending", "done", "failed"] | None = None
+    style: str
+    aspect_ratio: str
+    input_type: str
+    source_upload_id: UUID | None = None
+    source_image_url: str | None = None
+    custom_colors: list[str]
+    seed: str
+    is_liked: bool
+    result: Result | None = None
+    error: str | None = None
+    error_code: str | None = None
+    retryable: bool | None = None
+    created_at: datetime
+    completed_at: datetime | None = None
+
+
+class GenerationChange(WireModel):
+    is_liked: Truth | None = None
+
+
+class DownloadOut(WireModel):
+    download_url: str
+    filename: str
+    expires_at: datetime
+
+
+@operation(
+    "Ask for a picture",
+    tag=TAG,
+    answers={201: GenerationCreated},
+    problems=(
+        "quota_exceeded",
+        *PICTURE_PROBLEMS,
+        *("prompt_empty", "prompt_too_long", "prompt_unreadable", "style_unknown"),
+        *("input_type_unknown", "aspect_ratio_unknown", "too_many_colors", "color_not_hex"),
+        *("source_missing", "source_unexpected", "source_unknown", "source_repeated"),
+        "seed_out_of_range",
+    ),
+)
+async def post_generation(
+    request: Request[State],
+    viewer: Viewer,
+    key: IdempotencyKey,
+    body: GenerationIn | GenerationForm,
+) -> Response:
     resources = resources_of(request)
-    body = await read(
-        resources.pool,
-        lambda conn: generations.get_generation_document(
-            conn, owner_id=viewer.id, id=generation_id
-        ),
+    picture = body.source_image if isinstance(body, GenerationForm) else None
+    checked = body.checked(resources.storage, has_picture=picture is not None)
+    wish = Wish(owner_id=viewer.id, language=language_of(request), request=checked, picture=picture)
+    with refusing_pictures("/sourceImage"):
+        answered, decision = await actions.create_generation(resources, wish, idempotency_key=key)
+    if decision:
+        show(request, decision)
+    headers = {**NO_STORE, "Location": f"/api/generations/{orjson.loads(answered.body)['id']}"}
+    if answered.is_replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(answered.body, 201, headers=headers, media_type="application/json")
+
+
+@operation("One generation", tag=TAG, answers={200: GenerationOut, 304: None})
+async def get_generation(request: Request[State], credential: Credential, id: UUID) -> Response:
+    found = await resources_of(request).reads.read(
+        lambda conn: generations.get_seen_generation(conn, credential, id=id)
     )
-    if body is None:
+    await recognise(request, found)
+    if found is None or found.document is None:
         raise NotFound
-    return _json(request, body)
+    # What is still being made changes by itself; nobody may keep it.
+    is_final = '"completedAt"' in found.document or '"errorCode"' in found.document
+    cache = "private, max-age=0, must-revalidate" if is_final else "no-store"
+    return answer_document(request, found.document.encode(), cache=cache)
 
 
-async def list_generations(request: Request[State]) -> Response:
-    viewer = await viewer_of(request)
-    page = integer_in(request, "page", default=1, limit=MAX_PAGE)
-    page_size = integer_in(request, "limit", default=20, limit=MAX_PAGE_SIZE)
-    body = await read(
-        resources_of(request).pool,
-        lambda conn: generations.list_generation_documents(
-            conn, owner_id=viewer.id, page=page, page_size=page_size
-        ),
+@operation("Like it, or not any more", tag=TAG, answers={200: GenerationOut})
+async def patch_generation(
+    request: Request[State], viewer: Viewer, id: UUID, body: GenerationChange
+) -> Response:
+    document = await actions.like_generation(
+        resources_of(request), owner_id=viewer.id, id=id, is_liked=body.is_liked
     )
-    return _json(request, body)
+    return answer_document(request, document, cache="no-store")
 
 
-async def get_download(request: Request[State]) -> Response:
-    """A link to the lossless PNG that saves under a speaking name; 404 until there is one."""
-    viewer, generation_id = await viewer_of(request), id_of(request)
+@operation("Throw it away", tag=TAG, answers={204: None})
+async def delete_generation(request: Request[State], viewer: Viewer, id: UUID) -> Response:
+    await actions.delete_generation(resources_of(request), owner_id=viewer.id, id=id)
+    return Response(status_code=204)
+
+
+@operation(
+    "A link that saves the lossless PNG under a speaking name", tag=TAG, answers={200: DownloadOut}
+)
+async def get_download(request: Request[State], viewer: Viewer, id: UUID) -> Response:
+    """404 until there is a picture."""
     resources = resources_of(request)
     found = await read(
-        resources.pool,
-        lambda conn: generations.get_download(conn, owner_id=viewer.id, id=generation_id),
+        resources.pool, lambda conn: generations.get_download(conn, owner_id=viewer.id, id=id)
     )
     if found is None:
         raise NotFound
     filename = file_name_of(found)
     url = resources.storage.sign(found.master_key, filename=filename)
     expires_at = datetime.fromtimestamp(resources.storage.expiry_of(url), UTC)
-    answer: dict[str, Any] = {
-        "downloadUrl": url,
-        "filename": filename,
-        "expiresAt": expires_at.isoformat().replace("+00:00", "Z"),
-    }
-    return JSONResponse(answer, headers=NO_STORE)
+    answer = DownloadOut(download_url=url, filename=filename, expires_at=expires_at)
+    return JSONResponse(answer.model_dump(mode="json", by_alias=True), headers=NO_STORE)
 
 
 def file_name_of(download: Download) -> str:
@@ -140,19 +293,3 @@ def file_name_of(download: Download) -> str:
     kept = "".join(c if unicodedata.category(c)[0] in "LMN" else "-" for c in words)
     slug = re.sub(r"-+", "-", kept)[:60].strip("-")
     return "-".join(filter(None, ("madar", slug, download.style))) + ".png"
-
-
-def _json(request: Request[State], body: bytes) -> Response:
-    language = language_of(request)
-    finished = finish(body, storage=resources_of(request).storage, language=language)
-    headers = {**NO_STORE, "Content-Language": language, "Vary": "Accept-Language"}
-    return Response(finished, headers=headers, media_type="application/json")
-
-
-def _idempotency_key(request: Request[State]) -> str | None:
-    key = request.headers.get("idempotency-key")
-    if key is None:
-        return None
-    if not 1 <= len(key) <= MAX_KEY_CHARACTERS or not (key.isascii() and key.isprintable()):
-        raise InvalidInput.at("", "idempotency_key_invalid")
-    return key

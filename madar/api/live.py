@@ -89,7 +89,7 @@ async def _viewer_in_first_message(socket: WebSocket[State]) -> Viewer:
 async def _serve(socket: WebSocket[State], viewer: Viewer) -> None:
     """A reader beside the writer: without one, pongs would never be read (uvicorn, sansio)."""
     hub: Hub = socket.state["hub"]
-    socket.scope["madar.language"] = viewer.language
+    socket.scope["madar.language"] = (viewer.language, viewer.is_language_chosen)
     inbox = hub.open(viewer.session_id, user_id=viewer.id)
     if inbox is None:
         await socket.close(TOO_MANY, "too_many_sockets")

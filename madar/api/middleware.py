@@ -7,20 +7,18 @@ import time
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from madar.api import problems
-from madar.api.request import MAX_BODY_BYTES
-from madar.api.uploads import MAX_REQUEST_BYTES, MAX_UPLOAD_BYTES
+from madar.api.bounds import bounded, refusal_of
+from madar.api.usage import note_request
+from madar.domain.rates import Decision, headers
 from madar.errors import MalformedRequest
 from madar.log import request_id
 
 log = logging.getLogger(__name__)
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
-UPLOADS = "/api/uploads/"
-MAX_DIGITS = 19
 
 
 class Edge:
@@ -43,24 +41,27 @@ class Edge:
             request_id.reset(token)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
-        started, answer = time.perf_counter(), _Answer(send)
+        started, answer = time.perf_counter(), _Answer(scope, send)
         try:
-            if refusal := _refuse_large(scope):
-                await refusal(scope, receive, answer)
+            if refusal := refusal_of(scope):
+                await problems.problem(Request(scope), refusal)(scope, receive, answer)
             else:
-                await self._app(scope, _limited(scope, receive), answer)
+                await self._app(scope, bounded(scope, receive), answer)
         except MalformedRequest as error:
             await problems.problem(Request(scope), error)(scope, receive, answer)
         except Exception:
             # Starlette has answered, as far as it could, and raises again for the log.
             log.exception("request.failed")
         _log(scope, answer.status, started)
+        took_ms = (time.perf_counter() - started) * 1000
+        note_request(scope, status=answer.status, took_ms=took_ms)
 
 
 class _Answer:
-    """Adds the request id to the headers and remembers the status."""
+    """Adds to the headers what every answer says, and remembers the status."""
 
-    def __init__(self, send: Send) -> None:
+    def __init__(self, scope: Scope, send: Send) -> None:
+        self._scope = scope
         self._send = send
         self.status = 0
 
@@ -71,8 +72,16 @@ class _Answer:
                 *message["headers"],
                 (b"x-request-id", request_id.get().encode()),
                 (b"x-content-type-options", b"nosniff"),
+                *_limit_headers(self._scope.get("madar.limits", {})),
             ]
         await self._send(message)
+
+
+def _limit_headers(decisions: dict[str, Decision]) -> list[tuple[bytes, bytes]]:
+    """How much is left of the limits this request counted for (api/limits.py)."""
+    told = headers(list(decisions.values())) if decisions else {}
+    told.pop("Retry-After", None)  # the refusal itself says it
+    return [(name.lower().encode(), value.encode()) for name, value in told.items()]
 
 
 def _id_for(scope: Scope) -> str:
@@ -80,45 +89,6 @@ def _id_for(scope: Scope) -> str:
         if name == b"x-request-id" and _GIVEN_ID.fullmatch(value.decode("latin-1")):
             return value.decode("latin-1")
     return secrets.token_hex(8)
-
-
-def _limit_of(scope: Scope) -> int:
-    return MAX_REQUEST_BYTES if scope["path"].startswith(UPLOADS) else MAX_BODY_BYTES
-
-
-def _too_large(scope: Scope) -> MalformedRequest:
-    if scope["path"].startswith(UPLOADS):
-        return MalformedRequest("upload_too_large", limit_mb=MAX_UPLOAD_BYTES // 2**20)
-    return MalformedRequest("body_too_large", limit_kb=_limit_of(scope) // 1024)
-
-
-def _refuse_large(scope: Scope) -> Response | None:
-    """Before the endpoint runs, and before a byte of the body is read."""
-    for name, value in scope["headers"]:
-        if name == b"content-length" and _number(value) > _limit_of(scope):
-            return problems.problem(Request(scope), _too_large(scope))
-    return None
-
-
-def _number(digits: bytes) -> int:
-    """Leading zeros are allowed, any number of them; Python's int is not."""
-    significant = digits.lstrip(b"0")[:MAX_DIGITS]
-    return int(significant) if significant.isdigit() else 0
-
-
-def _limited(scope: Scope, receive: Receive) -> Receive:
-    """The same limit for a body that does not say how long it is."""
-    left = _limit_of(scope)
-
-    async def receive_limited() -> Message:
-        nonlocal left
-        message = await receive()
-        left -= len(message.get("body", b""))
-        if left < 0:
-            raise _too_large(scope)
-        return message
-
-    return receive_limited
 
 
 def _log(scope: Scope, status: int, started: float) -> None:

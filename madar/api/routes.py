@@ -3,24 +3,60 @@
 from starlette.routing import BaseRoute, Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
-from madar.api import auth, errors, files, generations, live, styles, system, uploads, webhooks
+from madar.api import (
+    auth,
+    errors,
+    files,
+    gallery,
+    generations,
+    live,
+    openapi,
+    reference,
+    styles,
+    system,
+    uploads,
+    users,
+    webhooks,
+)
+from madar.api.operations import Resource
 from madar.settings import ROOT
 
+resources: list[Resource] = [
+    Resource("/api/auth/google/url", get=auth.get_google_url),
+    Resource(
+        "/api/auth/google/callback", get=auth.get_google_callback, post=auth.post_google_callback
+    ),
+    Resource("/api/auth/user", get=auth.get_user),
+    Resource("/api/auth/logout", post=auth.post_logout),
+    Resource("/api/auth/sessions", get=auth.list_sessions, delete=auth.delete_sessions),
+    Resource("/api/auth/sessions/{id}", delete=auth.delete_session),
+    Resource("/api/generations", get=gallery.list_generations, post=generations.post_generation),
+    Resource(
+        "/api/generations/{id}",
+        get=generations.get_generation,
+        patch=generations.patch_generation,
+        delete=generations.delete_generation,
+    ),
+    Resource("/api/generations/{id}/download", get=generations.get_download),
+    Resource("/api/user", delete=users.delete_user),
+    Resource("/api/user/profile", get=users.get_profile, patch=users.patch_profile),
+    Resource("/api/user/stats", get=users.get_stats),
+    Resource("/api/user/export", get=users.get_export),
+    Resource("/api/uploads/image", post=uploads.post_image),
+    Resource("/api/styles", get=styles.list_styles),
+    Resource("/api/health", get=system.get_health),
+    Resource("/api/webhooks/fal", post=webhooks.post_fal),
+]
+
 routes: list[BaseRoute] = [
-    Route("/api/auth/google/url", auth.get_google_url, methods=["GET"]),
-    Route("/api/auth/google/callback", auth.google_callback, methods=["GET", "POST"]),
-    Route("/api/auth/user", auth.get_user, methods=["GET"]),
-    Route("/api/auth/logout", auth.post_logout, methods=["POST"]),
-    Route("/api/generations", generations.collection, methods=["GET", "POST"]),
-    Route("/api/generations/{id}", generations.get_generation, methods=["GET"]),
-    Route("/api/generations/{id}/download", generations.get_download, methods=["GET"]),
-    Route("/api/uploads/image", uploads.post_image, methods=["POST"]),
-    Route("/api/styles", styles.list_styles, methods=["GET"]),
-    Route("/api/health", system.get_health, methods=["GET"]),
-    Route("/api/webhooks/fal", webhooks.post_fal, methods=["POST"]),
+    *resources,
     WebSocketRoute("/ws", live.live),
     Route("/files/{token}", files.get_file, methods=["GET"]),
     Mount("/previews", StaticFiles(directory=ROOT / "madar" / "api" / "previews")),
+    Route("/api/openapi.json", openapi.get_openapi, methods=["GET"]),
+    Route("/docs", reference.get_reference, methods=["GET"]),
+    Route("/docs/assets/{name}", reference.get_asset, methods=["GET"]),
     Route("/docs/errors", errors.list_errors, methods=["GET"]),
+    Route("/docs/errors/{code}", errors.get_error, methods=["GET"]),
     Route("/", system.get_home, methods=["GET"]),
 ]

@@ -1,13 +1,15 @@
 """/api/health and the front door."""
 
 from html import escape
+from typing import Literal
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
 import madar
 from madar import i18n
-from madar.api.request import State, language_of, resources_of, viewer_of
+from madar.api.operations import operation
+from madar.api.request import State, WireModel, language_of, resources_of, viewer_of
 from madar.db import system
 from madar.db.pool import connection
 from madar.errors import Unauthenticated, Unavailable
@@ -21,8 +23,19 @@ PAGE = """<!doctype html>
 """
 
 
+class Health(WireModel):
+    status: Literal["ok", "degraded"]
+    version: str
+    checks: dict[str, Literal["ok", "unavailable"]]
+
+
+@operation(
+    "Whether this process serves and reaches its database",
+    tag="system",
+    answers={200: Health, 503: Health},
+    policy=None,
+)
 async def get_health(request: Request[State]) -> Response:
-    """200 while this process serves and reaches its database, 503 otherwise."""
     checks = {"database": "ok"}
     try:
         async with connection(resources_of(request).pool) as conn:

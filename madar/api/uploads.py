@@ -1,61 +1,89 @@
 """/api/uploads: a source picture, decoded and encoded again before it is kept."""
 
-from typing import NoReturn
+import contextlib
+from collections.abc import Generator
+from uuid import UUID
 
-from starlette.datastructures import UploadFile
-from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from madar.actions.uploads import create_upload
-from madar.api.request import State, check_content_type, resources_of, viewer_of
+from madar.api.documents import finish
+from madar.api.operations import operation
+from madar.api.request import (
+    FormModel,
+    IdempotencyKey,
+    Picture,
+    State,
+    WireModel,
+    language_of,
+    resources_of,
+)
+from madar.db.sessions import Viewer
 from madar.errors import InvalidInput
 from madar.imaging.guard import PictureRefused
+from madar.imaging.limits import MAX_PIXELS, MAX_UPLOAD_BYTES
 
-MAX_UPLOAD_BYTES = 10 * 2**20
+# Of whatever takes a source picture.
+PICTURE_PROBLEMS = (
+    *("upload_unreadable", "upload_animated", "upload_too_many_pixels"),
+    *("upload_quota_exceeded", "storage_unavailable"),
+)
 MAX_REQUEST_BYTES = MAX_UPLOAD_BYTES + 64 * 1024
-MAX_MEGAPIXELS = 25
 
 
-async def post_image(request: Request[State]) -> Response:
-    viewer = await viewer_of(request)
-    picture = await _picture_in(request)
+class UploadForm(FormModel):
+    image: Picture
+
+
+class Dimensions(WireModel):
+    width: int
+    height: int
+
+
+class UploadOut(WireModel):
+    """`id` or `url` is what a generation takes as its source; unused, it is kept for a week."""
+
+    id: UUID
+    url: str
+    thumbnail_url: str
+    file_size: int
+    dimensions: Dimensions
+
+
+@operation(
+    "Upload a source picture",
+    tag="uploads",
+    answers={201: UploadOut},
+    problems=PICTURE_PROBLEMS,
+)
+async def post_image(
+    request: Request[State], viewer: Viewer, key: IdempotencyKey, body: UploadForm
+) -> Response:
     resources = resources_of(request)
+    with refusing_pictures("/image"):
+        answered = await create_upload(
+            resources, owner_id=viewer.id, picture=body.image, idempotency_key=key
+        )
+    document = finish(answered.body, storage=resources.storage, language=language_of(request))
+    headers = {"Cache-Control": "no-store"}
+    if answered.is_replayed:
+        headers["Idempotency-Replayed"] = "true"
+    return Response(document, 201, headers=headers, media_type="application/json")
+
+
+@contextlib.contextmanager
+def refusing_pictures(pointer: str) -> Generator[None]:
+    """What the decoder refuses, said about this field. Raises InvalidInput."""
     try:
-        upload = await create_upload(resources, owner_id=viewer.id, picture=picture)
+        yield
     except PictureRefused as refused:
-        _refuse(refused)
-    answer = {
-        "id": str(upload.id),
-        "url": resources.storage.sign(upload.object_key),
-        "thumbnailUrl": resources.storage.sign(upload.thumbnail_key),
-        "fileSize": upload.file_size,
-        "dimensions": {"width": upload.width, "height": upload.height},
-    }
-    return JSONResponse(answer, 201)
+        code, params = _REFUSALS.get(refused.reason, ("upload_unreadable", {}))
+        raise InvalidInput.at(pointer, code, **params) from refused
 
 
-async def _picture_in(request: Request[State]) -> bytes:
-    check_content_type(request, "multipart/form-data")
-    try:
-        async with request.form(max_files=1, max_fields=5) as form:
-            image = form.get("image")
-            if not isinstance(image, UploadFile):
-                raise InvalidInput.at("/image", "upload_missing")
-            picture = await image.read()
-    except HTTPException as error:
-        raise InvalidInput.at("/image", "upload_missing") from error
-    if len(picture) > MAX_UPLOAD_BYTES:
-        raise InvalidInput.at("/image", "upload_too_large", limit_mb=MAX_UPLOAD_BYTES // 2**20)
-    return picture
-
-
-def _refuse(refused: PictureRefused) -> NoReturn:
-    if refused.reason == "too_large":
-        limit_mb = MAX_UPLOAD_BYTES // 2**20
-        raise InvalidInput.at("/image", "upload_too_large", limit_mb=limit_mb) from refused
-    if refused.reason == "too_many_pixels":
-        raise InvalidInput.at(
-            "/image", "upload_too_many_pixels", limit_mpx=MAX_MEGAPIXELS
-        ) from refused
-    raise InvalidInput.at("/image", "upload_unreadable") from refused
+_REFUSALS: dict[str, tuple[str, dict[str, int]]] = {
+    "too_large": ("upload_too_large", {"limit_mb": MAX_UPLOAD_BYTES // 2**20}),
+    "animated": ("upload_animated", {}),
+    "too_many_pixels": ("upload_too_many_pixels", {"limit_mpx": MAX_PIXELS // 1_000_000}),
+}

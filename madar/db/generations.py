@@ -8,7 +8,8 @@ from uuid import UUID
 
 from psycopg.types.json import Jsonb
 
-from madar.db.sql import Connection, Queries
+from madar.db.sessions import Credential
+from madar.db.sql import Connection, Queries, Source
 from madar.domain.generations import GenerationRequest, PublicStatus, State, Step
 
 _sql = Queries("generations")
@@ -68,9 +69,22 @@ class Announcement:
 
 
 @dataclass(frozen=True, kw_only=True)
-class IdempotentResponse:
-    body_hash: bytes
-    response: str
+class QuotaUse:
+    """How much of a quota is used, and how long until one of it is free again."""
+
+    used: int
+    seconds_to_next: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SeenGeneration:
+    """Who asked, and the document as JSON text; None: not there, or not theirs."""
+
+    user_id: UUID
+    session_id: UUID
+    language: str
+    is_language_chosen: bool
+    document: str | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,15 +98,15 @@ async def insert_generation(
     id: UUID,
     owner_id: UUID,
     request: GenerationRequest,
+    source_upload_id: UUID | None,
     seed: int,
     first_step: Step,
     attempt_id: UUID,
     deadline_s: float,
     language: str,
-    idempotency_key: str | None,
-    body_hash: bytes,
+    known_english: str | None,
 ) -> bytes | None:
-    """The answer for the wire as JSON; None when the style or the idempotency key refuses."""
+    """The answer for the wire as JSON; None when the style is not offered."""
     return await _sql.json(
         conn,
         "insert_generation",
@@ -102,24 +116,48 @@ async def insert_generation(
         style=request.style,
         aspect_ratio=request.aspect_ratio,
         input_type=request.input_type,
-        source_upload_id=request.source_upload_id,
+        source_upload_id=source_upload_id,
         custom_colors=Jsonb(list(request.custom_colors)),
         seed=seed,
         first_step=first_step,
         attempt_id=attempt_id,
         deadline_s=deadline_s,
         language=language,
-        idempotency_key=idempotency_key,
-        body_hash=body_hash,
+        known_english=known_english,
     )
 
 
-async def get_idempotent_response(
-    conn: Connection, *, owner_id: UUID, key: str
-) -> IdempotentResponse | None:
+async def get_quota_use(conn: Connection, *, owner_id: UUID, window_s: float) -> QuotaUse:
+    return await _sql.one(conn, "get_quota_use", QuotaUse, owner_id=owner_id, window_s=window_s)
+
+
+async def get_seen_generation(
+    conn: Source, credential: Credential, *, id: UUID
+) -> SeenGeneration | None:
+    """None: the credential is nobody's."""
     return await _sql.maybe(
-        conn, "get_idempotent_response", IdempotentResponse, owner_id=owner_id, key=key
+        conn,
+        "get_seen_generation",
+        SeenGeneration,
+        token_hash=credential.token_hash,
+        session_id=credential.session_id,
+        id=id,
     )
+
+
+async def update_generation(conn: Connection, *, owner_id: UUID, id: UUID, is_liked: bool) -> bool:
+    """False: not there, or not theirs."""
+    given = {"owner_id": owner_id, "id": id, "is_liked": is_liked}
+    return await _sql.exec(conn, "update_generation", **given) > 0
+
+
+async def delete_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> int | None:
+    """Its last version; None: not there, or not theirs."""
+    return await _sql.value(conn, "delete_generation", owner_id=owner_id, id=id)
+
+
+async def delete_generations(conn: Connection, *, owner_id: UUID) -> None:
+    await _sql.exec(conn, "delete_generations", owner_id=owner_id)
 
 
 async def get_generation_document(
@@ -130,16 +168,6 @@ async def get_generation_document(
 ) -> bytes | None:
     """The generation as JSON, with storage keys and codes still in it; None: not there."""
     return await _sql.json(conn, "get_generation_document", owner_id=owner_id, id=id)
-
-
-async def list_generation_documents(
-    conn: Connection, *, owner_id: UUID, page: int, page_size: int
-) -> bytes:
-    body = await _sql.json(
-        conn, "list_generation_documents", owner_id=owner_id, page=page, page_size=page_size
-    )
-    assert body is not None
-    return body
 
 
 async def get_download(
@@ -225,6 +253,29 @@ async def mark_generation_progress(
         progress=progress,
         queue_position=queue_position,
         fal_status=fal_status,
+    )
+
+
+async def choose_files(
+    conn: Connection,
+    claimed: Claimed,
+    *,
+    master_key: str,
+    result_image_key: str,
+    thumbnail_key: str,
+) -> bool:
+    """False: the lease was lost, or the generation deleted."""
+    return (
+        await _sql.exec(
+            conn,
+            "choose_files",
+            id=claimed.id,
+            epoch=claimed.lease_epoch,
+            master_key=master_key,
+            result_image_key=result_image_key,
+            thumbnail_key=thumbnail_key,
+        )
+        > 0
     )
 
 

@@ -10,7 +10,7 @@ from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from madar.db.sql import Connection
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -69,17 +69,30 @@ async def _configure(conn: Connection) -> None:
 
 @asynccontextmanager
 async def connection(pool: Pool) -> AsyncGenerator[Connection]:
-    """One connection; each statement commits by itself. Raises Unavailable when it is lost."""
+    """One connection; each statement commits by itself.
+
+    Raises Unavailable when it is lost, TooBusy when somebody holds what it needs for too long.
+    """
     conn: Connection | None = None
     try:
         async with pool.connection() as conn:
             yield conn
     except (PoolTimeout, TooManyRequests) as error:
         raise Unavailable("database") from error
-    except _AWAY as error:
+    except psycopg.Error as error:
         if conn is not None and conn.broken:
             await pool.drain()  # the other connections died with this one
-        raise Unavailable("database") from error
+        meaning = meaning_of(error)
+        if meaning is error:
+            raise
+        raise meaning from error
+
+
+def meaning_of(error: psycopg.Error) -> Exception:
+    """What the world is told; an error that only a bug can bring stays what it is."""
+    if isinstance(error, errors.LockNotAvailable):
+        return TooBusy()
+    return Unavailable("database") if isinstance(error, _AWAY) else error
 
 
 @asynccontextmanager

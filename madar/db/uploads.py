@@ -20,8 +20,15 @@ class Upload:
     height: int
 
 
-async def insert_upload(conn: Connection, upload: Upload, *, owner_id: UUID) -> None:
-    await _sql.exec(
+@dataclass(frozen=True, kw_only=True)
+class UploadUse:
+    files: int
+    bytes: int
+
+
+async def insert_upload(conn: Connection, upload: Upload, *, owner_id: UUID) -> bytes:
+    """The upload as JSON, with storage keys in it."""
+    body = await _sql.json(
         conn,
         "insert_upload",
         id=upload.id,
@@ -32,12 +39,25 @@ async def insert_upload(conn: Connection, upload: Upload, *, owner_id: UUID) -> 
         width=upload.width,
         height=upload.height,
     )
+    assert body is not None
+    return body
 
 
-async def get_upload(
-    conn: Connection,
-    *,
-    owner_id: UUID,
-    id: UUID,
-) -> Upload | None:
+async def get_upload(conn: Connection, *, owner_id: UUID, id: UUID) -> Upload | None:
     return await _sql.maybe(conn, "get_upload", Upload, owner_id=owner_id, id=id)
+
+
+async def lock_source(
+    conn: Connection, *, owner_id: UUID, id: UUID | None, object_key: str | None
+) -> UUID | None:
+    """The id of the upload that has this id or this key."""
+    return await _sql.value(conn, "lock_source", owner_id=owner_id, id=id, object_key=object_key)
+
+
+async def get_upload_use(conn: Connection, *, owner_id: UUID) -> UploadUse:
+    return await _sql.one(conn, "get_upload_use", UploadUse, owner_id=owner_id)
+
+
+async def delete_unused_uploads(conn: Connection, *, after_s: float, n: int) -> int:
+    """How many of their objects wait to be removed now."""
+    return await _sql.exec(conn, "delete_unused_uploads", after_s=after_s, n=n)

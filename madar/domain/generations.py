@@ -1,5 +1,6 @@
 """What a generation is: its states and steps, and what may be asked for."""
 
+import math
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
@@ -8,7 +9,7 @@ from typing import Any, Literal, get_args
 from uuid import UUID
 
 from madar.domain.colors import parse_hex
-from madar.errors import Fault, InvalidInput
+from madar.errors import Fault, InvalidInput, RateLimited
 
 State = Literal["queued", "processing", "finalizing", "completed", "failed"]
 PublicStatus = Literal["queued", "processing", "completed", "failed"]
@@ -41,6 +42,7 @@ class GenerationRequest:
     aspect_ratio: AspectRatio
     custom_colors: tuple[str, ...]
     source_upload_id: UUID | None
+    source_key: str | None
     seed: int | None
 
 
@@ -52,9 +54,14 @@ def check_request(
     aspect_ratio: str,
     custom_colors: Sequence[str],
     source_upload_id: UUID | None,
+    source_key: str | None = None,
+    has_picture: bool = False,
     seed: int | None,
 ) -> GenerationRequest:
-    """Raises InvalidInput with everything that is wrong, each at its place in the body."""
+    """A source is an upload by its id or its storage key, or a picture that comes along.
+
+    Raises InvalidInput with everything that is wrong, each at its place in the body.
+    """
     faults = [
         *_style_faults(style),
         *_prompt_faults(prompt),
@@ -63,7 +70,14 @@ def check_request(
             "/aspectRatio", "aspect_ratio_unknown", aspect_ratio, get_args(AspectRatio)
         ),
         *_color_faults(custom_colors),
-        *_source_faults(input_type, source_upload_id),
+        *_source_faults(
+            input_type,
+            {
+                "/sourceUploadId": source_upload_id is not None,
+                "/sourceImageUrl": source_key is not None,
+                "/sourceImage": has_picture,
+            },
+        ),
         *_seed_faults(seed),
     ]
     if faults:
@@ -75,8 +89,16 @@ def check_request(
         aspect_ratio=_ratio(aspect_ratio),
         custom_colors=tuple(color.lower() for color in custom_colors),
         source_upload_id=source_upload_id,
+        source_key=source_key,
         seed=seed,
     )
+
+
+def check_quota(*, used: int, limit: int, seconds_to_next: float | None) -> None:
+    """Raises RateLimited until the oldest that counts is out of the window."""
+    if used >= limit:
+        wait_s = max(1, math.ceil(seconds_to_next or 0))
+        raise RateLimited("quota_exceeded", policy="quota", retry_after_s=wait_s, limit=limit)
 
 
 def first_step(prompt: str | None, *, can_translate: bool) -> Step:
@@ -149,12 +171,14 @@ def _color_faults(colors: Sequence[str]) -> list[Fault]:
     ]
 
 
-def _source_faults(input_type: str, source_upload_id: UUID | None) -> list[Fault]:
-    if input_type == "image" and source_upload_id is None:
-        return [Fault(code="source_missing", pointer="/sourceUploadId")]
-    if input_type == "text" and source_upload_id is not None:
-        return [Fault(code="source_unexpected", pointer="/sourceUploadId")]
-    return []
+def _source_faults(input_type: str, given: Mapping[str, bool]) -> list[Fault]:
+    """`given` says at which places of the body there is a source."""
+    pointers = [pointer for pointer, is_there in given.items() if is_there]
+    if input_type == "image" and not pointers:
+        return [Fault(code="source_missing", pointer="/sourceImage")]
+    if input_type == "text" and pointers:
+        return [Fault(code="source_unexpected", pointer=pointers[0])]
+    return [Fault(code="source_repeated", pointer=pointer) for pointer in pointers[1:]]
 
 
 def _seed_faults(seed: int | None) -> list[Fault]:

@@ -1,14 +1,22 @@
--- name: insert_generation(id, owner_id, prompt, style, aspect_ratio, input_type, source_upload_id, custom_colors, seed, first_step, attempt_id, deadline_s, language, idempotency_key, body_hash) json
--- Generation, idempotency record, first attempt and wake-up, all or nothing, and the answer for
--- the wire. No row: the style is not offered, or the idempotency key was used before.
--- Without a prompt the style's own is taken, in the person's language.
-WITH style AS (
+-- name: insert_generation(id, owner_id, prompt, style, aspect_ratio, input_type, source_upload_id, custom_colors, seed, first_step, attempt_id, deadline_s, language, known_english) json
+-- Generation, first attempt and wake-up, all or nothing, and the answer for the wire. No row: the
+-- style is not offered, or the account is being deleted: that and this wait for each other.
+-- Without a prompt the style's own is taken, in the person's language. `known_english` is the
+-- prompt's translation where it was paid for before, and then nothing is left to translate.
+WITH owner AS (
+    SELECT id
+      FROM users
+     WHERE id = $2
+       AND deleted_at IS NULL
+       FOR KEY SHARE
+), style AS (
     SELECT id, typical_seconds,
            CASE $13::text WHEN 'ar' THEN default_prompt_ar ELSE default_prompt END AS prompt,
            default_prompt AS prompt_english
       FROM generation_styles
      WHERE id = $4
        AND is_active
+       AND EXISTS (SELECT FROM owner)
 ), answer AS (
     SELECT json_strip_nulls(json_build_object(
                'id', $1::uuid,
@@ -17,22 +25,15 @@ WITH style AS (
                'estimatedTimeSeconds', ceil(typical_seconds),
                'jobId', $11::uuid)) AS body
       FROM style
-), first_use AS (
-    INSERT INTO idempotency_keys (user_id, route, key, body_hash, response)
-    SELECT $2, 'generations', $14::text, $15, body
-      FROM answer
-     WHERE $14 IS NOT NULL
-        ON CONFLICT DO NOTHING
-    RETURNING key
 ), generation AS (
     INSERT INTO generations (id, user_id, prompt, prompt_english, style, aspect_ratio,
-                             input_type, source_upload_id, custom_colors, seed, step, deadline_at)
+                             input_type, source_upload_id, custom_colors, seed, step, deadline_at,
+                             translation)
     SELECT $1, $2, coalesce($3::text, style.prompt),
-           CASE WHEN $3 IS NULL THEN style.prompt_english END, style.id, $5,
-           $6, $7::uuid, $8::jsonb, $9, $10, now() + make_interval(secs => $12)
+           CASE WHEN $3 IS NULL THEN style.prompt_english ELSE $14::text END, style.id, $5,
+           $6, $7::uuid, $8::jsonb, $9, $10, now() + make_interval(secs => $12),
+           CASE WHEN $10 = 'translate' THEN 'pending' WHEN $14 IS NOT NULL THEN 'done' END
       FROM style
-     WHERE $14 IS NULL
-        OR EXISTS (SELECT FROM first_use)
     RETURNING id, step, seed
 ), attempt AS (
     INSERT INTO attempts (id, generation_id, n, step, seed)
@@ -47,33 +48,84 @@ WITH style AS (
 SELECT answer.body
   FROM generation, answer;
 
+-- name: get_quota_use(owner_id, window_s) one
+-- What counts of the last window, and when the oldest of it stops counting: not what failed through
+-- no fault of the person's, and not what was deleted before anything was sent.
+SELECT count(*)::int AS used,
+       extract(epoch FROM min(created_at) + make_interval(secs => $2) - now())::float8
+           AS seconds_to_next
+  FROM (SELECT created_at
+          FROM generations
+         WHERE user_id = $1
+           AND created_at > now() - make_interval(secs => $2)
+           AND deleted_at IS NULL
+           AND (state <> 'failed' OR error_code = 'content_policy')
+         UNION ALL
+        SELECT created_at
+          FROM generations g
+         WHERE user_id = $1
+           AND created_at > now() - make_interval(secs => $2)
+           AND deleted_at IS NOT NULL
+           AND EXISTS (SELECT
+                         FROM attempts
+                        WHERE generation_id = g.id
+                          AND sent_at IS NOT NULL)) counted;
+
+-- name: get_seen_generation(token_hash, session_id, id) maybe
+-- Who asks and what they see in one question; no row for nobody, no document for what is not theirs.
+SELECT v.id AS user_id, v.session_id, v.language, v.is_language_chosen,
+       g.document::text AS document
+  FROM live_viewer($1, $2) v
+  LEFT JOIN generation_documents g ON g.user_id = v.id AND g.id = $3;
+
+-- name: update_generation(owner_id, id, is_liked) exec
+-- The version stays: it tells of the picture's making.
+UPDATE generations
+   SET is_liked = $3,
+       updated_at = now()
+ WHERE user_id = $1
+   AND id = $2
+   AND deleted_at IS NULL;
+
+-- name: delete_generation(owner_id, id) value
+-- Gone for its owner at once; workers find nothing to do, and its objects are to be removed.
+WITH gone AS (
+    UPDATE generations
+       SET deleted_at = now(),
+           next_action_at = NULL,
+           lease_until = NULL,
+           version = version + 1,
+           updated_at = now()
+     WHERE user_id = $1
+       AND id = $2
+       AND deleted_at IS NULL
+    RETURNING version, master_key, result_image_key, thumbnail_key
+), purge AS (
+    INSERT INTO purges (object_key)
+    SELECT object_key
+      FROM gone, unnest(ARRAY[master_key, result_image_key, thumbnail_key]) AS object_key
+     WHERE object_key IS NOT NULL
+        ON CONFLICT DO NOTHING
+)
+SELECT version
+  FROM gone;
+
+-- name: delete_generations(owner_id) exec
+-- All of a person's, with their account.
+UPDATE generations
+   SET deleted_at = now(),
+       next_action_at = NULL,
+       lease_until = NULL,
+       version = version + 1,
+       updated_at = now()
+ WHERE user_id = $1
+   AND deleted_at IS NULL;
+
 -- name: get_generation_document(owner_id, id) json
 SELECT document
   FROM generation_documents
  WHERE user_id = $1
    AND id = $2;
-
--- name: list_generation_documents(owner_id, page, page_size) json
--- A page, newest first, with the totals of the whole gallery.
-SELECT json_build_object(
-           'generations', coalesce(json_agg(document ORDER BY created_at DESC, id DESC)
-                                      FILTER (WHERE id IS NOT NULL), '[]'),
-           'pagination', json_build_object(
-               'page', $2::int,
-               'limit', $3::int,
-               'total', total.n,
-               'totalPages', ceil(total.n::numeric / $3)::int))
-  FROM (SELECT count(*) AS n
-          FROM generations
-         WHERE user_id = $1
-           AND deleted_at IS NULL) total
-  LEFT JOIN (SELECT document, created_at, id
-               FROM generation_documents
-              WHERE user_id = $1
-              ORDER BY created_at DESC, id DESC
-              LIMIT $3
-             OFFSET ($2::bigint - 1) * $3) page ON true
- GROUP BY total.n;
 
 -- name: get_download(owner_id, id) maybe
 -- The master of a completed picture and the words for its file name.
@@ -182,6 +234,18 @@ UPDATE generations
    AND deleted_at IS NULL
 RETURNING version, next_action_at <= now() AS is_due;
 
+-- name: choose_files(id, epoch, master_key, result_image_key, thumbnail_key) exec
+-- For a worker, before it stores them: whoever deletes the picture meanwhile, or after the worker
+-- died, knows from the row which objects to remove.
+UPDATE generations
+   SET master_key = $3,
+       result_image_key = $4,
+       thumbnail_key = $5
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL;
+
 -- name: complete_generation(id, epoch, master_key, result_image_key, thumbnail_key, file_size_bytes, image_dimensions, transparency) maybe
 -- For the worker that stored all three files.
 UPDATE generations
@@ -215,10 +279,3 @@ UPDATE generations
    AND next_action_at IS NOT NULL
    AND deleted_at IS NULL
 RETURNING stumbles;
-
--- name: get_idempotent_response(owner_id, key) maybe
-SELECT body_hash, response::text AS response
-  FROM idempotency_keys
- WHERE user_id = $1
-   AND route = 'generations'
-   AND key = $2;

@@ -238,7 +238,7 @@ WISHES: dict[str, tuple[Json, str, str]] = {
     "a word for colours": ({"customColors": "#ff0000"}, "/customColors", "not_list"),
     "a list as style": ({"style": ["voxel-3d"]}, "/style", "not_text"),
     "null as style": ({"style": None}, "/style", "not_text"),
-    "no picture": ({"inputType": "image"}, "/sourceUploadId", "source_missing"),
+    "no picture": ({"inputType": "image"}, "/sourceImage", "source_missing"),
     "a picture too many": (
         {"sourceUploadId": str(uuid4())}, "/sourceUploadId", "source_unexpected",
     ),

@@ -209,3 +209,13 @@ def test_a_refusal_speaks_arabic(sender: Sender) -> None:
     answer = sender.send(user_id="x", headers={"Accept-Language": "ar"})
 
     assert is_arabic(problem_in(answer, 401, "webhook_refused")["detail"])
+
+
+def test_a_delivery_may_bring_a_large_result_but_not_any(sender: Sender) -> None:
+    sender.body |= {"payload": {"note": "x" * 200_000}}
+
+    large = sender.send()
+    endless = sender.send(body=b"x" * (2**20 + 1))
+
+    assert large.status_code == 200
+    problem_in(endless, 413, "body_too_large")

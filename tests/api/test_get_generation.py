@@ -49,6 +49,9 @@ def test_a_completed_generation_has_links_that_work(product: Product, amal: Pers
         "transparency",
     }
     assert result["dimensions"].keys() == {"width", "height"}
+    assert result["transparency"].keys() == {
+        *("cornerAlpha", "coverage", "opaqueShare", "softShare", "frameShare", "hazeShare"),
+    }
     with product.anonymous() as http:
         files = {name: http.get(result[name]) for name in result if name.endswith("Url")}
     assert {name: answer.headers["content-type"] for name, answer in files.items()} == {
@@ -71,7 +74,7 @@ def test_a_failed_generation_says_why_in_the_readers_language(
         f"/api/generations/{created['id']}", headers={"Accept-Language": "ar-SA"}
     ).json()
 
-    assert seen.keys() == WAITING - {"stage"} | {"error", "errorCode"}
+    assert seen.keys() == WAITING - {"stage"} | {"error", "errorCode", "retryable"}
     assert (seen["status"], seen["errorCode"]) == ("failed", "content_policy")
     assert seen["error"].startswith("This prompt was refused")
     assert is_arabic(in_arabic["error"])

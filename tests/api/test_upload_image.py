@@ -6,6 +6,8 @@ from typing import Any, cast
 import pytest
 
 from tests.api.looking import is_arabic, places_in, problem_in, written
+from tests.hostile.outputs import faults_of_png, faults_of_webp
+from tests.hostile.seeds import SECRET, seeds
 from tests.product import Json, Person, Product
 from tests.simulator.harness import CUT_OUT, REDRAW, decoded
 
@@ -49,6 +51,19 @@ def test_png_jpeg_and_webp_are_kept(
         assert small.headers["content-type"] == "image/webp"
     rows = product.rows("SELECT DISTINCT u.email FROM uploads JOIN users u ON u.id = user_id")
     assert rows == [{"email": "amal@madar.test"}]
+
+
+def test_what_a_picture_says_about_its_owner_is_dropped(product: Product, amal: Person) -> None:
+    for name in ("png texts", "png exif", "jpeg from a phone", "webp told"):
+        told = amal.post(URL, files=form(seeds()[name])).json()
+
+        with product.anonymous() as http:
+            kept, small = http.get(told["url"]), http.get(told["thumbnailUrl"])
+        assert SECRET in seeds()[name]
+        assert faults_of_png(kept.content) == [], name
+        assert faults_of_webp(small.content) == [], name
+        is_turned = told["dimensions"]["height"] > told["dimensions"]["width"]
+        assert is_turned == (name != "png texts"), name
 
 
 def test_what_is_no_whole_picture_of_these_kinds_is_refused(
@@ -112,19 +127,18 @@ def test_a_form_without_the_picture_is_refused(product: Product, amal: Person) -
     picture = b"\x89PNG"
     headers = {"Content-Type": "multipart/form-data"}
 
-    missing = {
-        "another name": amal.post(URL, files=form(picture, name="file")),
-        "a text field": amal.post(URL, files={"image": (None, "words")}),
-        "two pictures": amal.post(
-            URL, files=[("image", ("a.png", picture)), ("image", ("b.png", picture))]
-        ),
-        "no boundary": amal.post(URL, content=b"x", headers=headers),
-    }
+    another = amal.post(URL, files=form(picture, name="file"))
+    text = amal.post(URL, files={"image": (None, "words")})
+    two = amal.post(URL, files=[("image", ("a.png", picture)), ("image", ("b.png", picture))])
+    no_boundary = amal.post(URL, content=b"x", headers=headers)
 
-    for answer in missing.values():
-        assert places_in(problem_in(answer, 422, "upload_missing")) == [
-            ("/image", "upload_missing")
-        ]
+    assert places_in(problem_in(another, 422, "field_missing")) == [
+        ("/image", "field_missing"),
+        ("/file", "field_unknown"),
+    ]
+    assert places_in(problem_in(text, 422, "not_file")) == [("/image", "not_file")]
+    assert places_in(problem_in(two, 422, "field_repeated")) == [("/image", "field_repeated")]
+    problem_in(no_boundary, 400, "form_unreadable")
     problem_in(amal.post(URL, content=picture), 415, "content_type_missing")
     problem_in(amal.post(URL, json={"image": "x"}), 415, "wrong_content_type")
     assert written(product)["uploads"] == 0

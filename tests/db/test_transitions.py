@@ -24,6 +24,7 @@ ROCKET = GenerationRequest(
     aspect_ratio="1:1",
     custom_colors=(),
     source_upload_id=None,
+    source_key=None,
     seed=7,
 )
 LIVE = ("prepared", "sent", "unknown", "accepted")
@@ -191,8 +192,8 @@ async def make(conn: Connection) -> UUID:
         attempt_id=uuid4(),
         deadline_s=600,
         language="en",
-        idempotency_key=None,
-        body_hash=b"",
+        source_upload_id=None,
+        known_english=None,
     )
     assert answer
     return generation_id

@@ -24,6 +24,7 @@ GOOD: dict[str, Any] = {
     "aspect_ratio": "1:1",
     "custom_colors": ("#ff0000",),
     "source_upload_id": None,
+    "source_key": None,
     "seed": 7,
 }
 # Hypothesis leaves half letters out unless they are asked for.
@@ -61,6 +62,8 @@ def test_colours_are_compared_in_lower_case_and_stay_in_order() -> None:
     aspect_ratio=st.sampled_from(["1:1", "16:9", "9:16", "4:3"]) | TEXTS,
     custom_colors=st.lists(st.from_regex(r"#[0-9a-fA-F]{6}") | TEXTS, max_size=10),
     source_upload_id=st.none() | st.uuids(),
+    source_key=st.none() | TEXTS,
+    has_picture=st.booleans(),
     seed=st.none() | st.integers(),
 )
 def test_any_wish_is_either_taken_or_refused_with_reasons(**wish: Any) -> None:
@@ -109,9 +112,24 @@ def test_seeds_and_sources_have_their_limits() -> None:
         assert taken(seed=seed).seed == seed
     for seed in (-1, MAX_SEED + 1):
         assert faults_of(seed=seed) == [("/seed", "seed_out_of_range")]
-    place = "/sourceUploadId"
-    assert faults_of(source_upload_id=uuid4()) == [(place, "source_unexpected")]
-    assert faults_of(input_type="image") == [(place, "source_missing")]
+
+
+def test_a_picture_is_made_from_one_source_and_a_sentence_from_none() -> None:
+    sources: dict[str, dict[str, Any]] = {
+        "/sourceUploadId": {"source_upload_id": uuid4()},
+        "/sourceImageUrl": {"source_key": "aa/b.png"},
+        "/sourceImage": {"has_picture": True},
+    }
+    everything: dict[str, Any] = {}
+    for place, source in sources.items():
+        assert taken(input_type="image", **source).input_type == "image"
+        assert faults_of(**source) == [(place, "source_unexpected")]
+        everything |= source
+    assert faults_of(input_type="image") == [("/sourceImage", "source_missing")]
+    assert faults_of(input_type="image", **everything) == [
+        ("/sourceImageUrl", "source_repeated"),
+        ("/sourceImage", "source_repeated"),
+    ]
 
 
 def test_only_an_arabic_prompt_is_translated_first() -> None:
@@ -120,6 +138,15 @@ def test_only_an_arabic_prompt_is_translated_first() -> None:
     assert first_step("صاروخ", can_translate=False) == "draw"
     assert first_step(None, can_translate=True) == "draw"
     assert not is_arabic("ROCKET 火箭 🚀")
+
+
+@pytest.mark.parametrize(
+    "prompt",
+    ["صاروخ", "موشک قرمز", "گربهٔ نارنجی", "ایک سرخ راکٹ", "ﺻﺎﺭﻭﺥ", "a logo for قهوة"],
+    ids=["arabic", "persian", "persian letters", "urdu", "old letter forms", "mixed"],
+)
+def test_whatever_has_arabic_letters_is_translated(prompt: str) -> None:
+    assert first_step(prompt, can_translate=True) == "translate"
 
 
 def test_a_style_whose_model_gives_alpha_is_not_cut_out() -> None:
