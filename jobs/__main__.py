@@ -52,6 +52,7 @@ async def work(settings: Settings, stopping: asyncio.Event) -> None:
                 tasks.create_task(reconciler.run(stopping)),
                 tasks.create_task(_run_queue(worker, concurrency, stopping)),
                 tasks.create_task(_keep_leases(worker)),
+                tasks.create_task(maintenance.keep_purging(worker)),
             ]
             log.info("worker.ready", extra={"worker": name})
             await stopping.wait()
@@ -64,13 +65,13 @@ async def _drain(
     worker: Worker,
     reconciling: asyncio.Task[None],
     queueing: asyncio.Task[None],
-    keeping: asyncio.Task[None],
+    *keeping: asyncio.Task[None],
 ) -> None:
     """Take nothing more, finish what is in hand; leases are kept until the end."""
     worker.changed.set()
     queueing.cancel()  # again only at the end: a second time leaves its jobs running
     _, unfinished = await asyncio.wait({reconciling, queueing}, timeout=DRAIN_S)
-    for loop in (*unfinished, keeping):
+    for loop in (*unfinished, *keeping):
         loop.cancel()
 
 

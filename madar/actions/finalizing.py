@@ -1,55 +1,97 @@
 """The last step: fetch the picture, measure and encode it, store it, call it completed."""
 
 import logging
-from dataclasses import asdict
+from collections.abc import Mapping
+from dataclasses import dataclass
 
 from madar.actions.submitting import pause_s
 from madar.actions.work import Work
 from madar.clients.fal import FalUnreachable
 from madar.clients.media import ResultRefused
-from madar.db import attempts, generations, styles
+from madar.db import attempts, generations, purges, styles
 from madar.db.generations import Outcome
 from madar.domain import prompts
 from madar.domain.failures import FailureCode
 from madar.domain.generations import MAX_CUTOUTS, MAX_DECODER_FAILURES
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 from madar.imaging.guard import Finalized, PictureRefused
 
 log = logging.getLogger(__name__)
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Files:
+    """The three objects of a picture: where they go, and what they are."""
+
+    master_key: str
+    result_image_key: str
+    thumbnail_key: str
+    contents: Mapping[str, bytes]
+
+    @property
+    def keys(self) -> dict[str, str]:
+        """By the names of their columns."""
+        return {
+            "master_key": self.master_key,
+            "result_image_key": self.result_image_key,
+            "thumbnail_key": self.thumbnail_key,
+        }
+
+
 async def finalize(work: Work) -> Outcome | None:
     """Everything may be done twice: the same bytes give the same files under the same keys."""
+    outcome = await _finalize(work)
+    if outcome is None:
+        # Deleted meanwhile, perhaps, and its objects were removed before they were stored.
+        async with work.connection() as conn:
+            await purges.insert_purges_of_deleted(conn, generation_id=work.claimed.id)
+    return outcome
+
+
+async def _finalize(work: Work) -> Outcome | None:
     url = prompts.picture_url(work.attempt.result)
     assert url
     try:
         picture = await work.resources.media.download(url)
         done = await work.resources.imaging.finalize(picture)
-        keys = await _store(work, done)
-    except (FalUnreachable, Unavailable) as error:
+        files = _files_of(work, done)
+        if not await _choose(work, files):
+            return None
+        await _store(work, files)
+    except (FalUnreachable, Unavailable, TooBusy) as error:
         return await _come_back(work, str(error))
     except ResultRefused as refused:
         gone = str(refused) == "gone"
         return await work.fail("result_expired" if gone else "result_invalid", str(refused))
     except PictureRefused as refused:
         return await _refuse(work, refused)
-    return await _complete(work, done, keys)
+    return await _complete(work, done, files)
 
 
-async def _store(work: Work, done: Finalized) -> tuple[str, str, str]:
-    storage = work.resources.storage
-    files = (
-        ("master", done.master_png, ".png"),
-        ("full", done.full_webp, ".webp"),
-        ("thumbnail", done.thumbnail_webp, ".webp"),
+def _files_of(work: Work, done: Finalized) -> _Files:
+    def key_for(kind: str, content: bytes, suffix: str) -> str:
+        storage = work.resources.storage
+        return storage.key_for(str(work.attempt.id), kind, content=content, suffix=suffix)
+
+    master = key_for("master", done.master_png, ".png")
+    full = key_for("full", done.full_webp, ".webp")
+    thumbnail = key_for("thumbnail", done.thumbnail_webp, ".webp")
+    return _Files(
+        master_key=master,
+        result_image_key=full,
+        thumbnail_key=thumbnail,
+        contents={master: done.master_png, full: done.full_webp, thumbnail: done.thumbnail_webp},
     )
-    keys: list[str] = []
-    for kind, content, suffix in files:
-        key = storage.key_for(str(work.attempt.id), kind, content=content, suffix=suffix)
-        await storage.put(key, content)
-        keys.append(key)
-    master, full, thumbnail = keys
-    return master, full, thumbnail
+
+
+async def _choose(work: Work, files: _Files) -> bool:
+    async with work.connection() as conn:
+        return await generations.choose_files(conn, work.claimed, **files.keys)
+
+
+async def _store(work: Work, files: _Files) -> None:
+    for key, content in files.contents.items():
+        await work.resources.storage.put(key, content)
 
 
 async def _come_back(work: Work, why: str) -> Outcome | None:
@@ -72,18 +114,15 @@ async def _refuse(work: Work, refused: PictureRefused) -> Outcome | None:
     return await work.fail(code, refused.reason)
 
 
-async def _complete(work: Work, done: Finalized, keys: tuple[str, str, str]) -> Outcome | None:
-    master, full, thumbnail = keys
+async def _complete(work: Work, done: Finalized, files: _Files) -> Outcome | None:
     async with work.connection() as conn:
         outcome = await generations.complete_generation(
             conn,
             work.claimed,
-            master_key=master,
-            result_image_key=full,
-            thumbnail_key=thumbnail,
+            **files.keys,
             file_size_bytes=len(done.master_png),
             image_dimensions={"width": done.width_px, "height": done.height_px},
-            transparency=asdict(done.transparency),
+            transparency=done.transparency.document(),
         )
         if outcome:
             log.info("generation.completed", extra=work.facts)

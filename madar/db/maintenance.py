@@ -7,7 +7,3 @@ _sql = Queries("maintenance")
 
 async def delete_dead_jobs(conn: Connection) -> int:
     return await _sql.exec(conn, "delete_dead_jobs")
-
-
-async def delete_old_idempotency_keys(conn: Connection) -> int:
-    return await _sql.exec(conn, "delete_old_idempotency_keys")

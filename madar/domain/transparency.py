@@ -51,6 +51,17 @@ class Transparency:
     frame_share: float
     haze_share: float
 
+    def document(self) -> dict[str, float]:
+        """As the wire shows it."""
+        return {
+            "cornerAlpha": self.corner_alpha,
+            "coverage": self.coverage,
+            "opaqueShare": self.opaque_share,
+            "softShare": self.soft_share,
+            "frameShare": self.frame_share,
+            "hazeShare": self.haze_share,
+        }
+
 
 def defects_of(measured: Transparency) -> tuple[Defect, ...]:
     """Everything that is wrong, worst first; nothing for a picture that is cut out."""

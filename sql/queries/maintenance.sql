@@ -6,7 +6,3 @@ DELETE FROM procrastinate_jobs j
         AND NOT EXISTS (SELECT FROM procrastinate_workers w
                          WHERE w.id = j.worker_id
                            AND w.last_heartbeat > now() - interval '2 minutes'));
-
--- name: delete_old_idempotency_keys() exec
-DELETE FROM idempotency_keys
- WHERE created_at < now() - interval '24 hours';

@@ -1,0 +1,51 @@
+"""A person's own account: change it, or leave."""
+
+from datetime import timedelta
+from uuid import UUID
+
+from madar.clients.cache import user_key
+from madar.db import generations, idempotency, purges, sessions, usage, users
+from madar.db.pool import connection, transaction
+from madar.domain.users import ProfileChange
+from madar.errors import Forbidden, Unauthenticated
+from madar.resources import Resources
+
+FRESH_SIGN_IN = timedelta(minutes=10)
+
+
+async def update_profile(resources: Resources, *, owner_id: UUID, change: ProfileChange) -> bytes:
+    """The profile afterwards, as JSON."""
+    async with connection(resources.pool) as conn:
+        body = await users.update_profile(
+            conn,
+            owner_id=owner_id,
+            display_name=change.display_name,
+            language=change.language,
+        )
+    if body is None:
+        raise Unauthenticated
+    await resources.cache.delete(user_key(owner_id))
+    return body
+
+
+async def delete_account(resources: Resources, *, owner_id: UUID, session_id: UUID) -> list[UUID]:
+    """Nothing is there any more afterwards; the worker removes the objects and then the rows.
+
+    Answers the ended sessions. Raises Unauthenticated, and Forbidden when the sign-in is not fresh.
+    """
+    async with transaction(resources.pool) as conn:
+        if not await users.lock_user(conn, owner_id=owner_id):
+            raise Unauthenticated
+        if not await sessions.is_fresh(conn, id=session_id, user_id=owner_id, age=FRESH_SIGN_IN):
+            raise Forbidden("sign_in_again")
+        # Waits for creations under way, which share a lock on the row, and stops later ones.
+        await users.mark_user_deleted(conn, owner_id=owner_id)
+        await users.insert_account_deletion(conn, owner_id=owner_id)
+        await purges.delete_translations_of_account(conn, owner_id=owner_id)
+        await purges.insert_purges_of_account(conn, owner_id=owner_id)
+        await generations.delete_generations(conn, owner_id=owner_id)
+        await idempotency.delete_idempotency_keys(conn, owner_id=owner_id)
+        await usage.anonymise_usage(conn, user_id=owner_id)
+        ended = await sessions.delete_sessions(conn, user_id=owner_id)
+    await resources.cache.delete(user_key(owner_id))
+    return ended
