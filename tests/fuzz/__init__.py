@@ -1,0 +1,1 @@
+"""Generated requests over every operation, against the running product."""
