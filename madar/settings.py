@@ -2,22 +2,27 @@
 
 import hashlib
 import hmac
+import ipaddress
 import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
+from urllib.parse import urlsplit
 from uuid import UUID
 
 from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from starlette.datastructures import Secret
 
+from madar.rate import Rate, parse_rate
+
 ROOT = Path(__file__).resolve().parent.parent
 MIN_SECRET_BYTES = 32
 MIN_DIFFERENT_BYTES = 10
 FRONTEND_DEV_SERVER = "http://localhost:3000"
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, not bound
+PLATFORMS = ("none", "fly", "railway")
 LOCAL_VALUES = {
     "fal_api_key": "local:simulator",
     "fal_account_id": "madar-simulator",
@@ -34,8 +39,28 @@ def _secret(value: object) -> object:
     return Secret(value.strip()) if isinstance(value, str) else value
 
 
+def _rate(value: object) -> object:
+    return parse_rate(value.strip()) if isinstance(value, str) else value
+
+
+def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
+    """The networks of `TRUSTED_PROXY`. Raises ValueError."""
+    return tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split())
+
+
+def _proxy(value: object) -> object:
+    try:
+        if value in PLATFORMS or trusted_networks(str(value)):
+            return value
+    except ValueError:
+        pass
+    raise ValueError("none, fly, railway, or networks: 10.0.0.0/8, fd00::/8 (host bits zero)")
+
+
 Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
 SecretText = Annotated[Secret, BeforeValidator(_secret)]
+RateText = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
+TrustedProxy = Annotated[str, BeforeValidator(_proxy)]
 
 
 class SettingsFault(Exception):
@@ -54,6 +79,8 @@ class Settings(BaseSettings):
     port: int = Field(default=8000, ge=1, le=65535)
     app_url: str = "http://localhost:8000"
     frontend_url: str = ""
+    trusted_proxy: TrustedProxy = "none"
+    cookie_site: Literal["same", "cross"] = "same"
     cors_origins: Words = ("https://madar-ai.vercel.app", "https://madar.ai")
 
     database_url: SecretText = Secret("")
@@ -77,6 +104,15 @@ class Settings(BaseSettings):
     translate_model: str = "google/gemini-2.5-flash"
 
     storage_dir: Path = ROOT / ".madar" / "files"
+    rate_limit_api: RateText = parse_rate("100/15m")
+    rate_limit_reads: RateText = parse_rate("3000/15m")
+    rate_limit_sign_in: RateText = parse_rate("20/1m")
+    rate_limit_generations: RateText = parse_rate("5/1m")
+    quota_generations: RateText = parse_rate("200/1d")
+    upstash_redis_rest_url: str = ""
+    upstash_redis_rest_token: SecretText = Secret("")
+    redis_url: SecretText = Secret("")
+    analytics_api_key: SecretText = Secret("")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
 
     worker_concurrency: int = Field(default=4, ge=1, le=64)
@@ -119,7 +155,7 @@ class Settings(BaseSettings):
 
     @model_validator(mode="after")
     def _refuse_weak(self) -> Self:
-        faults = [*_missing(self), *_unreadable(self)]
+        faults = [*_missing(self), *_unreadable(self), *_incomplete(self), *_insecure(self)]
         if self.is_production:
             faults += _weak(self)
         if faults:
@@ -205,6 +241,26 @@ def _unreadable(settings: Settings) -> list[str]:
     return faults
 
 
+def _incomplete(settings: Settings) -> list[str]:
+    url, token = settings.upstash_redis_rest_url, str(settings.upstash_redis_rest_token)
+    if bool(url) != bool(token):
+        return ["UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together; one is missing"]
+    if url and not url.startswith(("https://", "http://")):
+        return ["UPSTASH_REDIS_REST_URL must start with https://; it is not the redis:// address"]
+    return []
+
+
+def _insecure(settings: Settings) -> list[str]:
+    """Browsers drop a SameSite=None cookie without Secure, and a Secure one over plain HTTP.
+
+    They make an exception of this machine itself (Chromium 156 does).
+    """
+    url = urlsplit(settings.app_url)
+    if settings.cookie_site == "cross" and url.scheme != "https" and url.hostname not in LOOPBACK:
+        return ["COOKIE_SITE=cross needs an APP_URL with https://; browsers drop its cookie else"]
+    return []
+
+
 def _weak(settings: Settings) -> list[str]:
     faults: list[str] = []
     for name in ("jwt_secret", "fal_webhook_secret"):
@@ -224,7 +280,7 @@ def _weak(settings: Settings) -> list[str]:
     faults += [
         f"CORS_ORIGINS and FRONTEND_URL must be like https://app.example, not {origin}"
         for origin in sorted(settings.allowed_origins)
-        if not _HTTPS_ORIGIN.fullmatch(origin) or origin.removeprefix("https://") in LOOPBACK
+        if not _HTTPS_ORIGIN.fullmatch(origin) or urlsplit(origin).hostname in LOOPBACK
     ]
     if any(host in LOOPBACK for host in settings.fal_media_hosts):
         faults.append("FAL_MEDIA_HOSTS may not name this machine")
@@ -236,6 +292,8 @@ def _weak(settings: Settings) -> list[str]:
         for name in (*urls, "fal_queue_url", "fal_api_url", "fal_jwks_url")
         if not str(getattr(settings, name)).startswith("https://")
     ]
+    if settings.upstash_redis_rest_url.startswith("http://"):
+        faults.append("UPSTASH_REDIS_REST_URL must start with https:// in production")
     if not settings.fal_account_id:
         faults.append("FAL_ACCOUNT_ID is missing; webhooks are accepted for this account only")
     return faults

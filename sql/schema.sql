@@ -60,6 +60,40 @@ CREATE TYPE public.procrastinate_job_to_defer_v1 AS (
 );
 
 --
+-- Name: fold_words(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.fold_words(words text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN replace(replace(replace(translate(translate(lower(regexp_replace(NORMALIZE(words, NFKD), '[\u0300-\u036f\u0610-\u061a\u0640\u064b-\u065f\u0670\u06d6-\u06dc\u06df-\u06e8\u06ea-\u06ed\u00ad\u200b-\u200f\u202a-\u202e\u2060-\u2069\ufe00-\ufe0f\ufeff]+'::text, ''::text, 'g'::text)), 'ٱىیےکةۃہھە٠١٢٣٤٥٦٧٨٩۰۱۲۳۴۵۶۷۸۹øłđıħء'::text, 'ايييكههههه01234567890123456789oldih'::text), ('“”„«»‐‑−'::text || '	
+
+!#$%&''()*+,./:;<=>?@[\]^_`{|}~،؛؟۔٪٫٬‘’–—'::text), ('"""""---'::text || repeat(' '::text, 50))), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
+
+--
+-- Name: live_viewer(bytea, uuid); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.live_viewer(token_hash bytea, session_id uuid) RETURNS TABLE(session_id uuid, expires_at timestamp with time zone, ends_at timestamp with time zone, id uuid, email character varying, display_name character varying, avatar_url text, language character varying, is_language_chosen boolean)
+    LANGUAGE sql STABLE PARALLEL SAFE
+    AS $_$
+    SELECT s.id, s.expires_at, s.ends_at, u.id, u.email, u.display_name, u.avatar_url, u.language,
+           u.is_language_chosen
+      FROM user_sessions s
+      JOIN users u ON u.id = s.user_id
+     WHERE s.session_token = $1
+       AND s.expires_at > now()
+       AND u.is_active
+    UNION ALL
+    SELECT s.id, s.expires_at, s.ends_at, u.id, u.email, u.display_name, u.avatar_url, u.language,
+           u.is_language_chosen
+      FROM user_sessions s
+      JOIN users u ON u.id = s.user_id
+     WHERE s.id = $2
+       AND s.expires_at > now()
+       AND u.is_active
+$_$;
+
+--
 -- Name: procrastinate_cancel_job_v1(bigint, boolean, boolean); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -565,6 +599,201 @@ END;
 $$;
 
 --
+-- Name: search_document(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.search_document(prompt text) RETURNS tsvector
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+    AS $$
+DECLARE
+    words text := translate(public.fold_words(prompt), '"-', '  ');
+    forms text := setweight(to_tsvector('public.whole_words', words), 'A')::text || ' '
+                  || setweight(to_tsvector('pg_catalog.english', words), 'C')::text;
+    bare  text;
+BEGIN
+    IF words ~ '[\u0621-\u064a]' THEN
+        bare := regexp_replace(words, '(^| )[وف]?(?:[بك]?ال|لل)(?=[^ ]{2})', '\1', 'g');
+        forms := concat_ws(' ', forms,
+            setweight(to_tsvector('public.whole_words', bare), 'A'),
+            setweight(public.without_endings(bare), 'C'),
+            to_tsvector('pg_catalog.arabic', words));
+        IF words ~ '(^| )[وبل][^ ]{3}' THEN
+            bare := regexp_replace(words,
+                '(^| )(?:[وف]?(?:[بك]?ال|لل)(?=[^ ]{2})|(?:و[بل]?|[بل])(?=[^ ]{3}))', '\1', 'g');
+            forms := concat_ws(' ', forms,
+                setweight(to_tsvector('public.whole_words', bare), 'B'),
+                public.without_endings(bare));
+        END IF;
+    END IF;
+    RETURN forms::tsvector;
+END
+$$;
+
+--
+-- Name: search_word(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.search_word(word text) RETURNS text
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH form AS (
+          SELECT unnest.lexeme AS word,
+             unnest.weights[1] AS weight
+            FROM unnest(public.search_document(search_word.word)) unnest(lexeme, positions, weights)
+         ), pattern(shape, others) AS (
+          VALUES ('__'::text,'122 ا12ا'::text), ('___'::text,'ا12ا3 12و3'::text), ('_ا_'::text,'ا1وا3 1ي3ان'::text), ('____'::text,'12ا34'::text), ('_ا__'::text,'1وا34 134ا 134ان'::text), ('_اي_'::text,'1يو4'::text), ('__ا_'::text,'12اي4 ا124ه 124ان 12ا2ي4'::text), ('__و_'::text,'124 ا124ه 12ا2ي4'::text), ('__ي_'::text,'12ا4 124ا 124ان ا124ا ا124ه 12ا2ي4'::text), ('__ي'::text,'12ايا'::text), ('___ا'::text,'12ا3ي'::text), ('___ا_'::text,'12ا3ي5'::text), ('___و_'::text,'12ا3ي5'::text), ('___ي_'::text,'12ا3ي5'::text), ('_ا_و_'::text,'1وا3ي5'::text), ('_ا_ي_'::text,'1وا3ي5'::text), ('ا__ا'::text,'23'::text), ('ا__ا_'::text,'235 235ه'::text), ('ا_وا_'::text,'2ا5'::text), ('ا___ه'::text,'23ا4 23و4 23ي4'::text), ('ا___ا'::text,'23ي4'::text), ('_ي_ان'::text,'1ا3'::text), ('___ان'::text,'12ا3 12ي3 1ا23'::text), ('___ا'::text,'1ا23 12ي3'::text), ('__ا_'::text,'12ي4'::text), ('__و_'::text,'1اي4 124ه'::text), ('__ا__'::text,'1245 1245ه'::text), ('_وا__'::text,'1ا45 1ا45ه'::text), ('__اي_'::text,'12ا5ه 12ي5ه'::text), ('__ايا'::text,'12يه'::text), ('__ا_ي'::text,'124ا'::text), ('__ا_ي_'::text,'124ا6 124و6 124ي6 12ا6 12و6 12ي6'::text), ('_وا_ي_'::text,'1ا4و6 1ا4ي6'::text), ('ا___'::text,'234ا'::text), ('___ا'::text,'ا123'::text)
+         ), irregular(one, other) AS (
+          VALUES ('كتاب'::text,'كتب'::text), ('كلب'::text,'كلاب'::text), ('جبل'::text,'جبال'::text), ('رجل'::text,'رجال'::text), ('بحر'::text,'بحار'::text), ('حبل'::text,'حبال'::text), ('سهم'::text,'سهام'::text), ('قلعه'::text,'قلاع'::text), ('ثوب'::text,'ثياب'::text), ('ريح'::text,'رياح'::text), ('طريق'::text,'طرق'::text), ('مدينه'::text,'مدن'::text), ('سفينه'::text,'سفن'::text), ('امراه'::text,'نسا'::text), ('ابيض'::text,'بيضا'::text), ('man'::text,'men'::text), ('woman'::text,'women'::text), ('child'::text,'children'::text), ('person'::text,'people'::text), ('foot'::text,'feet'::text), ('tooth'::text,'teeth'::text), ('goose'::text,'geese'::text), ('mouse'::text,'mice'::text), ('leaf'::text,'leaves'::text), ('wolf'::text,'wolves'::text), ('knife'::text,'knives'::text), ('color'::text,'colour'::text), ('gray'::text,'grey'::text)
+         ), found AS (
+          SELECT (quote_literal(form.word) ||
+                 CASE form.weight
+                     WHEN 'A'::text THEN ':ABC'::text
+                     WHEN 'B'::text THEN ':A'::text
+                     WHEN 'C'::text THEN ''::text
+                     ELSE ':AC'::text
+                 END) AS term
+            FROM form
+         UNION
+          SELECT quote_literal("left"(form.word, 2)) AS quote_literal
+            FROM form
+           WHERE (form.word ~ '^[^ ](.)\1$'::text)
+         UNION
+          SELECT (quote_literal(unnest.lexeme) || ':ABC'::text)
+            FROM ((form
+              JOIN irregular ON (((form.word = irregular.one) OR (form.word = irregular.other))))
+              CROSS JOIN LATERAL unnest(public.search_document(
+                 CASE form.word
+                     WHEN irregular.one THEN irregular.other
+                     ELSE irregular.one
+                 END)) unnest(lexeme, positions, weights))
+         UNION
+          SELECT (quote_literal(translate(other.other, '123456'::text, form.word)) || ':AB'::text)
+            FROM ((form
+              JOIN pattern ON ((form.word ~~ pattern.shape)))
+              CROSS JOIN LATERAL string_to_table(pattern.others, ' '::text) other(other))
+           WHERE ((form.word ~ '^[\u0621-\u064a]+$'::text) AND (form.weight = ANY (ARRAY['A'::text, 'C'::text])) AND ((translate(other.other, '123456'::text, form.word) <> 'اسود'::text) OR (form.word = 'سودا'::text)))
+         )
+  SELECT string_agg(found.term, ' | '::text) AS string_agg
+    FROM found;
+END;
+
+--
+-- Name: whole_words; Type: TEXT SEARCH DICTIONARY; Schema: public; Owner: -
+--
+
+CREATE TEXT SEARCH DICTIONARY public.whole_words (
+    TEMPLATE = pg_catalog.simple,
+    stopwords = 'english' );
+
+--
+-- Name: whole_words; Type: TEXT SEARCH CONFIGURATION; Schema: public; Owner: -
+--
+
+CREATE TEXT SEARCH CONFIGURATION public.whole_words (
+    PARSER = pg_catalog."default" );
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR asciiword WITH public.whole_words;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR word WITH public.whole_words;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR numword WITH public.whole_words;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR email WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR url WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR host WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR sfloat WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR version WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR hword_numpart WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR hword_part WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR hword_asciipart WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR numhword WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR asciihword WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR hword WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR url_path WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR file WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR "float" WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR "int" WITH simple;
+
+ALTER TEXT SEARCH CONFIGURATION public.whole_words
+    ADD MAPPING FOR uint WITH simple;
+
+--
+-- Name: search_query(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.search_query(typed text) RETURNS tsquery
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    BEGIN ATOMIC
+ WITH folded AS (
+          SELECT regexp_replace(regexp_replace(public.fold_words(search_query.typed), '([^ ])-+|-+(?=[ -]|$)'::text, '\1 '::text, 'g'::text), '(^| )او(?= |$)'::text, '\1or'::text, 'g'::text) AS words
+         )
+  SELECT (COALESCE(string_agg(
+         CASE
+             WHEN ((parts.n % (2)::bigint) = 1) THEN parts.part
+             ELSE (('('::text || public.search_word(parts.part)) || ')'::text)
+         END, ''::text ORDER BY parts.n), ''::text))::tsquery AS "coalesce"
+    FROM (folded
+      CROSS JOIN LATERAL string_to_table((websearch_to_tsquery('public.whole_words'::regconfig, folded.words))::text, ''''::text) WITH ORDINALITY parts(part, n));
+END;
+
+--
+-- Name: without_endings(text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.without_endings(words text) RETURNS tsvector
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((((to_tsvector('public.whole_words'::regconfig, regexp_replace(words, '([^ ]{3})(?:ات|ون|ين|ان|ها|هم|هن|نا|كم|يه|ا|ك)(?= |$)|([^ ]{2})(?:ه|ي)(?= |$)'::text, '\1\2'::text, 'g'::text)))::text || ' '::text) || (to_tsvector('public.whole_words'::regconfig, regexp_replace(words, '([^ ]{2})ت(?:ان|ين|ها|هم|هن|نا|كم|ه|ي|ك)(?= |$)'::text, '\1'::text, 'g'::text)))::text))::tsvector;
+
+--
+-- Name: account_deletions; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.account_deletions (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    generations integer NOT NULL,
+    uploads integer NOT NULL,
+    asked_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: TABLE account_deletions; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.account_deletions IS 'Proof that an account was deleted; it says nothing of whose.';
+
+--
 -- Name: api_usage; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -618,6 +847,24 @@ COMMENT ON TABLE public.attempts IS 'One paid submission to Fal for one step.';
 --
 
 COMMENT ON COLUMN public.attempts.announced_at IS 'A verified webhook said that the request has ended.';
+
+--
+-- Name: file_servings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.file_servings (
+    generation_id uuid NOT NULL,
+    kind text NOT NULL,
+    link_hash bytea NOT NULL,
+    served_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT file_servings_kind_known CHECK ((kind = ANY (ARRAY['view'::text, 'download'::text])))
+);
+
+--
+-- Name: TABLE file_servings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.file_servings IS 'Links that were counted: one counts once, however often it is fetched. Needed while it lives.';
 
 --
 -- Name: generation_styles; Type: TABLE; Schema: public; Owner: -
@@ -691,6 +938,8 @@ CREATE TABLE public.generations (
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
     deleted_at timestamp with time zone,
+    translation text,
+    prompt_search tsvector GENERATED ALWAYS AS (public.search_document(prompt)) STORED NOT NULL,
     CONSTRAINT generations_completed_has_files CHECK (((state <> 'completed'::text) OR ((master_key IS NOT NULL) AND (result_image_key IS NOT NULL) AND (thumbnail_key IS NOT NULL) AND (completed_at IS NOT NULL)))),
     CONSTRAINT generations_failed_has_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
     CONSTRAINT generations_hundred_means_completed CHECK (((fal_progress = 100) = (state = 'completed'::text))),
@@ -699,7 +948,29 @@ CREATE TABLE public.generations (
     CONSTRAINT generations_ratio_known CHECK (((aspect_ratio)::text = ANY ((ARRAY['1:1'::character varying, '16:9'::character varying, '9:16'::character varying, '4:3'::character varying])::text[]))),
     CONSTRAINT generations_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'processing'::text, 'finalizing'::text, 'completed'::text, 'failed'::text]))),
     CONSTRAINT generations_step_known CHECK ((step = ANY (ARRAY['translate'::text, 'draw'::text, 'cutout'::text, 'finalize'::text]))),
-    CONSTRAINT generations_terminal_rests CHECK (((state <> ALL (ARRAY['completed'::text, 'failed'::text])) OR (next_action_at IS NULL)))
+    CONSTRAINT generations_terminal_rests CHECK (((state <> ALL (ARRAY['completed'::text, 'failed'::text])) OR (next_action_at IS NULL))),
+    CONSTRAINT generations_translation_known CHECK ((translation = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))
+);
+
+--
+-- Name: COLUMN generations.translation; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.translation IS 'Whether the person''s words reached Fal in English; null where they already were.';
+
+--
+-- Name: uploads; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.uploads (
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    user_id uuid NOT NULL,
+    object_key text NOT NULL,
+    thumbnail_key text NOT NULL,
+    file_size bigint NOT NULL,
+    width integer NOT NULL,
+    height integer NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
 );
 
 --
@@ -738,10 +1009,21 @@ CREATE VIEW public.generation_documents AS
                 END AS "estimatedTimeSeconds",
             g.version,
             g.prompt,
+                CASE
+                    WHEN (g.translation = 'done'::text) THEN g.prompt_english
+                    ELSE NULL::text
+                END AS "promptEnglish",
+            g.translation,
             g.style,
             g.aspect_ratio AS "aspectRatio",
             g.input_type AS "inputType",
             g.source_upload_id AS "sourceUploadId",
+                CASE
+                    WHEN (g.source_upload_id IS NOT NULL) THEN ( SELECT uploads.object_key
+                       FROM public.uploads
+                      WHERE (uploads.id = g.source_upload_id))
+                    ELSE NULL::text
+                END AS "sourceImageUrl",
             g.custom_colors AS "customColors",
             (g.seed)::text AS seed,
             g.is_liked AS "isLiked",
@@ -758,6 +1040,10 @@ CREATE VIEW public.generation_documents AS
                 END AS result,
             g.error_code AS error,
             g.error_code AS "errorCode",
+                CASE
+                    WHEN (g.state = 'failed'::text) THEN (g.error_code <> ALL (ARRAY['content_policy'::text, 'invalid_request'::text]))
+                    ELSE NULL::boolean
+                END AS retryable,
             g.created_at AS "createdAt",
             g.completed_at AS "completedAt") document)
   WHERE (g.deleted_at IS NULL);
@@ -903,6 +1189,36 @@ ALTER TABLE public.purges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
 );
 
 --
+-- Name: rate_limits; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE UNLOGGED TABLE public.rate_limits (
+    key text NOT NULL,
+    tat timestamp with time zone NOT NULL,
+    asked_at timestamp with time zone NOT NULL,
+    is_allowed boolean NOT NULL
+)
+WITH (fillfactor='70');
+
+--
+-- Name: TABLE rate_limits; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.rate_limits IS 'One row for each policy and subject that used some of its limit lately.';
+
+--
+-- Name: COLUMN rate_limits.tat; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.rate_limits.tat IS 'Theoretical arrival time of GCRA: by then, all that was taken is earned back.';
+
+--
+-- Name: COLUMN rate_limits.is_allowed; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.rate_limits.is_allowed IS 'The answer to the last one who asked, at asked_at: one statement decides and tells.';
+
+--
 -- Name: schema_migrations; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -922,7 +1238,8 @@ CREATE TABLE public.sign_ins (
     browser_hash bytea NOT NULL,
     nonce text NOT NULL,
     code_verifier text NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    expires_at timestamp with time zone NOT NULL,
+    return_to text DEFAULT ''::text NOT NULL
 );
 
 --
@@ -932,19 +1249,34 @@ CREATE TABLE public.sign_ins (
 COMMENT ON TABLE public.sign_ins IS 'A sign-in under way at Google; taken out when the browser returns.';
 
 --
--- Name: uploads; Type: TABLE; Schema: public; Owner: -
+-- Name: COLUMN sign_ins.return_to; Type: COMMENT; Schema: public; Owner: -
 --
 
-CREATE TABLE public.uploads (
-    id uuid DEFAULT gen_random_uuid() NOT NULL,
-    user_id uuid NOT NULL,
-    object_key text NOT NULL,
-    thumbnail_key text NOT NULL,
-    file_size bigint NOT NULL,
-    width integer NOT NULL,
-    height integer NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+COMMENT ON COLUMN public.sign_ins.return_to IS 'A path of the frontend; empty for its front door.';
+
+--
+-- Name: translations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.translations (
+    prompt_hash bytea NOT NULL,
+    model text NOT NULL,
+    english text NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    last_used_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+--
+-- Name: COLUMN translations.prompt_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.translations.prompt_hash IS 'SHA-256 of the prompt, composed (NFC) and with single spaces; the prompt is not stored.';
+
+--
+-- Name: COLUMN translations.last_used_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.translations.last_used_at IS 'To the day: it is not written at each use.';
 
 --
 -- Name: user_sessions; Type: TABLE; Schema: public; Owner: -
@@ -955,7 +1287,11 @@ CREATE TABLE public.user_sessions (
     user_id uuid NOT NULL,
     session_token bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    ends_at timestamp with time zone NOT NULL,
+    last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
+    user_agent text,
+    CONSTRAINT user_sessions_slide_to_their_end CHECK ((expires_at <= ends_at))
 );
 
 --
@@ -963,6 +1299,12 @@ CREATE TABLE public.user_sessions (
 --
 
 COMMENT ON COLUMN public.user_sessions.session_token IS 'SHA-256 of the token; the token is never stored.';
+
+--
+-- Name: COLUMN user_sessions.expires_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.user_sessions.expires_at IS 'Moves on while the session is used, up to ends_at.';
 
 --
 -- Name: users; Type: TABLE; Schema: public; Owner: -
@@ -978,6 +1320,9 @@ CREATE TABLE public.users (
     is_active boolean DEFAULT true NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
     updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    is_name_chosen boolean DEFAULT false NOT NULL,
+    is_language_chosen boolean DEFAULT false NOT NULL,
+    deleted_at timestamp with time zone,
     CONSTRAINT users_language_known CHECK (((language)::text = ANY ((ARRAY['en'::character varying, 'ar'::character varying])::text[])))
 );
 
@@ -986,6 +1331,18 @@ CREATE TABLE public.users (
 --
 
 COMMENT ON COLUMN public.users.google_id IS 'Google''s sub: the identity. An e-mail may change or repeat.';
+
+--
+-- Name: COLUMN users.is_language_chosen; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.users.is_language_chosen IS 'Chosen in the profile: it then comes before a request''s Accept-Language.';
+
+--
+-- Name: COLUMN users.deleted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.users.deleted_at IS 'Nothing personal is left in the row; it goes when its last object is gone.';
 
 --
 -- Name: procrastinate_events id; Type: DEFAULT; Schema: public; Owner: -
@@ -1004,6 +1361,13 @@ ALTER TABLE ONLY public.procrastinate_jobs ALTER COLUMN id SET DEFAULT nextval('
 --
 
 ALTER TABLE ONLY public.procrastinate_periodic_defers ALTER COLUMN id SET DEFAULT nextval('public.procrastinate_periodic_defers_id_seq'::regclass);
+
+--
+-- Name: account_deletions account_deletions_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.account_deletions
+    ADD CONSTRAINT account_deletions_pkey PRIMARY KEY (id);
 
 --
 -- Name: api_usage api_usage_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1032,6 +1396,13 @@ ALTER TABLE ONLY public.attempts
 
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_request_key UNIQUE (request_id);
+
+--
+-- Name: file_servings file_servings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.file_servings
+    ADD CONSTRAINT file_servings_pkey PRIMARY KEY (generation_id, kind, link_hash);
 
 --
 -- Name: generation_styles generation_styles_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1097,11 +1468,25 @@ ALTER TABLE ONLY public.procrastinate_workers
     ADD CONSTRAINT procrastinate_workers_pkey PRIMARY KEY (id);
 
 --
+-- Name: purges purges_object_key_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.purges
+    ADD CONSTRAINT purges_object_key_key UNIQUE (object_key);
+
+--
 -- Name: purges purges_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
 ALTER TABLE ONLY public.purges
     ADD CONSTRAINT purges_pkey PRIMARY KEY (id);
+
+--
+-- Name: rate_limits rate_limits_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.rate_limits
+    ADD CONSTRAINT rate_limits_pkey PRIMARY KEY (key);
 
 --
 -- Name: schema_migrations schema_migrations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1116,6 +1501,13 @@ ALTER TABLE ONLY public.schema_migrations
 
 ALTER TABLE ONLY public.sign_ins
     ADD CONSTRAINT sign_ins_pkey PRIMARY KEY (state_hash);
+
+--
+-- Name: translations translations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.translations
+    ADD CONSTRAINT translations_pkey PRIMARY KEY (prompt_hash, model);
 
 --
 -- Name: uploads uploads_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1159,10 +1551,34 @@ ALTER TABLE ONLY public.users
 CREATE INDEX api_usage_by_age ON public.api_usage USING btree (created_at);
 
 --
+-- Name: api_usage_by_user; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX api_usage_by_user ON public.api_usage USING btree (user_id) WHERE (user_id IS NOT NULL);
+
+--
 -- Name: attempts_one_live; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (generation_id) WHERE (state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text]));
+
+--
+-- Name: file_servings_by_age; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX file_servings_by_age ON public.file_servings USING btree (served_at);
+
+--
+-- Name: generations_by_master_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_master_key ON public.generations USING btree (master_key) WHERE (master_key IS NOT NULL);
+
+--
+-- Name: generations_by_result_image_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_result_image_key ON public.generations USING btree (result_image_key) WHERE (result_image_key IS NOT NULL);
 
 --
 -- Name: generations_by_source; Type: INDEX; Schema: public; Owner: -
@@ -1187,6 +1603,18 @@ CREATE INDEX generations_by_user ON public.generations USING btree (user_id, cre
 --
 
 CREATE INDEX generations_by_user_style ON public.generations USING btree (user_id, style, created_at DESC) WHERE (deleted_at IS NULL);
+
+--
+-- Name: generations_by_words; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_words ON public.generations USING gin (prompt_search);
+
+--
+-- Name: generations_deleted; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_deleted ON public.generations USING btree (user_id, created_at) WHERE (deleted_at IS NOT NULL);
 
 --
 -- Name: generations_due; Type: INDEX; Schema: public; Owner: -
@@ -1273,6 +1701,18 @@ CREATE INDEX purges_due ON public.purges USING btree (due_at);
 CREATE INDEX sign_ins_by_expiry ON public.sign_ins USING btree (expires_at);
 
 --
+-- Name: translations_by_last_use; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX translations_by_last_use ON public.translations USING btree (last_used_at);
+
+--
+-- Name: uploads_by_age; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX uploads_by_age ON public.uploads USING btree (created_at);
+
+--
 -- Name: uploads_by_user; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -1295,6 +1735,12 @@ CREATE INDEX user_sessions_by_user ON public.user_sessions USING btree (user_id)
 --
 
 CREATE INDEX users_by_email ON public.users USING btree (email);
+
+--
+-- Name: users_deleted; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX users_deleted ON public.users USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 
 --
 -- Name: procrastinate_jobs procrastinate_jobs_notify_queue_job_aborted_v1; Type: TRIGGER; Schema: public; Owner: -
@@ -1353,6 +1799,13 @@ ALTER TABLE ONLY public.api_usage
 
 ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_generation_fkey FOREIGN KEY (generation_id) REFERENCES public.generations(id) ON DELETE CASCADE;
+
+--
+-- Name: file_servings file_servings_generation_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.file_servings
+    ADD CONSTRAINT file_servings_generation_fkey FOREIGN KEY (generation_id) REFERENCES public.generations(id) ON DELETE CASCADE;
 
 --
 -- Name: generations generations_source_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -

@@ -5,6 +5,7 @@ import re
 import subprocess
 from pathlib import Path
 
+from madar.api.routes import resources
 from madar.local.state import State
 from madar.settings import ROOT, Settings
 from tests.local.processes import dev, free_port
@@ -32,6 +33,13 @@ def test_the_defaults_in_the_table_are_the_defaults() -> None:
         if told.isupper():
             continue  # the default is another setting
         assert told == f"{default:g}" if isinstance(default, float) else told == str(default)
+
+
+def test_the_table_of_the_api_is_the_api() -> None:
+    rows = re.findall(r"^\| `(/api/\S*)` \| ([A-Z ]+) \|", README, re.MULTILINE)
+
+    told = {path: set(methods.split()) for path, methods in rows}
+    assert told == {one.path: set(one.operations) for one in resources}
 
 
 def test_every_folder_of_the_tree_exists() -> None:

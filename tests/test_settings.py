@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from madar.rate import Rate
 from madar.settings import Settings, SettingsFault, load_settings, source_of
 
 SECRET = "hunter2-and-twenty-five-other-letters"
@@ -84,11 +85,12 @@ def test_production_refuses_what_is_weak_or_local(monkeypatch: pytest.MonkeyPatc
         "FAL_QUEUE_URL": "http://127.0.0.1:9",
         "FAL_API_URL": "http://127.0.0.1:9",
         "FAL_JWKS_URL": "http://127.0.0.1:9",
+        "UPSTASH_REDIS_REST_URL": "http://127.0.0.1:9",
         "FAL_ACCOUNT_ID": "",
         "CORS_ORIGINS": "https://madar.ai, http://localhost:3000",
     }
 
-    told = refused(monkeypatch, {**PRODUCTION, **weak})
+    told = refused(monkeypatch, {**PRODUCTION, "UPSTASH_REDIS_REST_TOKEN": SECRET, **weak})
 
     for name in weak:
         assert name in told, name
@@ -149,6 +151,34 @@ def test_lists_are_words_with_or_without_commas(monkeypatch: pytest.MonkeyPatch)
     settings = load(monkeypatch, {**NEEDED, "FAL_MEDIA_HOSTS": "a.test, b.test  c.test,"})
 
     assert settings.fal_media_hosts == ("a.test", "b.test", "c.test")
+
+
+def test_a_rate_is_how_many_in_how_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**NEEDED, "RATE_LIMIT_API": " 200/24h "})
+
+    assert settings.rate_limit_api == Rate(limit=200, window_s=86400)
+    assert settings.rate_limit_generations == Rate(limit=5, window_s=60)
+
+
+def test_a_malformed_rate_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad = {"RATE_LIMIT_API": "hunter2", "RATE_LIMIT_READS": "0/1m", "RATE_LIMIT_GENERATIONS": ""}
+
+    told = refused(monkeypatch, {**NEEDED, **bad})
+
+    for name in bad:
+        assert f"{name}: must be like 100/15m" in told
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"UPSTASH_REDIS_REST_URL": "https://x.upstash.io"},
+        {"UPSTASH_REDIS_REST_TOKEN": SECRET},
+        {"UPSTASH_REDIS_REST_URL": "rediss://x.upstash.io", "UPSTASH_REDIS_REST_TOKEN": SECRET},
+    ],
+)
+def test_half_of_upstash_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
+    assert "UPSTASH_REDIS_REST_URL" in refused(monkeypatch, {**NEEDED, **given})
 
 
 def test_a_secret_never_prints_itself(monkeypatch: pytest.MonkeyPatch) -> None:

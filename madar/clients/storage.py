@@ -107,6 +107,16 @@ class Storage:
             raise NotFound
         return Link(key=key, filename=filename, expires_at=expires_at)
 
+    def key_in(self, url: str) -> str | None:
+        """The key behind a link of ours, even an ended one; None for any other address."""
+        if not url.startswith(self._base_url):
+            return None
+        try:
+            key, _, _ = self._signer.loads(url.removeprefix(self._base_url))
+        except (BadData, ValueError, TypeError):
+            return None
+        return key
+
     def _make_link(self, key: str, filename: str | None, expires_at: int) -> str:
         return f"{self._base_url}{self._signer.dumps([key, filename, expires_at])}"
 

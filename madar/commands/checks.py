@@ -50,7 +50,7 @@ def find_all(state: State) -> Iterator[Finding]:
         yield _ok("Settings", f"complete, {here.settings.app_env}")
         checks: tuple[Callable[[Here, State], Finding], ...] = (
             *(_database, _clock, _storage, _disk),
-            *(_fal, _google),
+            *(_fal, _google, _unused),
         )
         for check in checks:
             yield _guarded(check, here, state)
@@ -163,6 +163,13 @@ def _google(here: Here, _: State) -> Finding:
     if said != issuer:
         return _problem("Google", f"{issuer} calls itself {said}", "make GOOGLE_ISSUER the same")
     return _ok("Google", f"{issuer} can sign people in")
+
+
+def _unused(here: Here, _: State) -> Finding:
+    accepted = ("redis_url", "analytics_api_key")
+    if found := [name.upper() for name in accepted if str(getattr(here.settings, name))]:
+        return _warning("Unused", f"{' and '.join(found)}: Madar does not use this", "remove it")
+    return _ok("Unused", "no setting without effect")
 
 
 def _catalogues() -> Finding:

@@ -122,8 +122,13 @@ def _find(state: State, style_id: str) -> "Style":
 
 def _write(state: State, style_id: str, changes: dict[str, Any]) -> None:
     from madar.db.styles import update_style
+    from madar.db.system import ring_styles
 
-    _with_database(state, lambda conn: update_style(conn, id=style_id, **changes))
+    async def write(conn: "Connection") -> None:
+        await update_style(conn, id=style_id, **changes)
+        await ring_styles(conn)
+
+    _with_database(state, write)
 
 
 def _check(changes: dict[str, Any]) -> None:

@@ -7,6 +7,7 @@ from madar.db.sql import Connection, Queries
 _sql = Queries("system")
 
 GENERATIONS_CHANNEL = "madar_generations"
+STYLES_CHANNEL = "madar_styles"
 
 
 async def ring_generation(
@@ -17,6 +18,11 @@ async def ring_generation(
 ) -> None:
     """Tell every web process that this generation changed: its id and version, nothing else."""
     await _sql.exec(conn, "ring_generation", payload=f"{id} {version}")
+
+
+async def ring_styles(conn: Connection) -> None:
+    """Tell every web process that styles changed."""
+    await _sql.exec(conn, "ring_styles", payload="")
 
 
 async def ring_queue(conn: Connection) -> None:

@@ -13,10 +13,12 @@ from uuid import UUID
 import psycopg
 from psycopg import AsyncConnection
 
+from madar.clients.cache import Cache, styles_key
 from madar.db import generations, sessions, system
 from madar.db.pool import KEEPALIVE, Pool, read
-from madar.db.system import GENERATIONS_CHANNEL
+from madar.db.system import GENERATIONS_CHANNEL, STYLES_CHANNEL
 from madar.errors import Unavailable
+from madar.i18n import LANGUAGES
 from madar.realtime.hub import Hub
 
 log = logging.getLogger(__name__)
@@ -29,10 +31,11 @@ RECONNECT_MAX_S = 5
 class Listener:
     """Run `run` in a task group; `heard` is set once the first LISTEN stands."""
 
-    def __init__(self, direct_url: str, pool: Pool, hub: Hub) -> None:
+    def __init__(self, direct_url: str, pool: Pool, hub: Hub, cache: Cache) -> None:
         self._url = direct_url
         self._pool = pool
         self._hub = hub
+        self._cache = cache
         self.heard = asyncio.Event()
 
     async def run(self) -> None:
@@ -45,13 +48,21 @@ class Listener:
         conn = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
         async with conn:
             await conn.execute(f"LISTEN {GENERATIONS_CHANNEL}".encode())
+            await conn.execute(f"LISTEN {STYLES_CHANNEL}".encode())
             self._hub.ring_all()
+            await self._forget_styles()
             self.heard.set()
             while True:
                 async for notice in conn.notifies(timeout=PULSE_S):
-                    self._hub.ring(_ids(notice.payload))
+                    if notice.channel == STYLES_CHANNEL:
+                        await self._forget_styles()
+                    else:
+                        self._hub.ring(_ids(notice.payload))
                 async with asyncio.timeout(PULSE_S):
                     await system.ping(conn)
+
+    async def _forget_styles(self) -> None:
+        await self._cache.delete(*(styles_key(language) for language in LANGUAGES))
 
     async def _deliver(self) -> None:
         await self._hub.deliver(

@@ -2,6 +2,9 @@
 -- The bell, rung after the commit it tells of.
 SELECT pg_notify('madar_generations', $1);
 
+-- name: ring_styles(payload) exec
+SELECT pg_notify('madar_styles', $1);
+
 -- name: ring_queue(payload) exec
 -- Wakes the workers: the queue's own trigger is off, it would NOTIFY inside the transaction.
 SELECT pg_notify('procrastinate_queue_v1#generations', $1);
