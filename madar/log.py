@@ -10,6 +10,7 @@ request_id: ContextVar[str] = ContextVar("request_id", default="")
 
 # What every LogRecord has; the rest of its attributes are the facts given with `extra=`.
 _STANDARD = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "color_message"}
+_REFUSALS = ("ASGI callable returned without completing", "Invalid UTF-8 sequence received")
 
 
 def configure(level: str, *, as_json: bool) -> None:
@@ -20,13 +21,14 @@ def configure(level: str, *, as_json: bool) -> None:
     server = logging.getLogger("uvicorn.error")
     server.setLevel(logging.WARNING)  # its lines about sockets hold query strings
     server.addFilter(_is_no_refusal)
-    for chatty in ("httpx", "httpcore", "procrastinate", "psycopg.pool", "asyncio"):
+    chatty_ones = ("httpx", "httpx2", "httpcore", "httpcore2")
+    for chatty in (*chatty_ones, "procrastinate", "psycopg.pool", "asyncio"):
         logging.getLogger(chatty).setLevel(max(logging.WARNING, logging.root.level))
 
 
 def _is_no_refusal(record: logging.LogRecord) -> bool:
-    """Uvicorn calls every socket that we refuse with an answer an error of ours."""
-    return not record.getMessage().startswith("ASGI callable returned without completing")
+    """Uvicorn calls an error of ours what is a client's: a socket refused, text that is none."""
+    return not record.getMessage().startswith(_REFUSALS)
 
 
 def _facts(record: logging.LogRecord) -> dict[str, object]:

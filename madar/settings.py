@@ -44,8 +44,11 @@ def _rate(value: object) -> object:
 
 
 def trusted_networks(text: str) -> tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]:
-    """The networks of `TRUSTED_PROXY`. Raises ValueError."""
-    return tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split())
+    """The networks of `TRUSTED_PROXY`; not the whole internet. Raises ValueError."""
+    networks = tuple(ipaddress.ip_network(word) for word in text.replace(",", " ").split())
+    if not all(network.prefixlen for network in networks):
+        raise ValueError("whoever reaches this port is no proxy of ours")
+    return networks
 
 
 def _proxy(value: object) -> object:

@@ -5,7 +5,7 @@ where that proxy stands. Whatever is odd about it, repeated or unreadable, leave
 """
 
 import ipaddress
-from functools import cache
+from functools import cache, lru_cache
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network
 
 from starlette.types import Scope
@@ -28,6 +28,7 @@ PLATFORM_HEADERS = {"fly": b"fly-client-ip", "railway": b"x-real-ip"}
 # A home or a phone gets a whole /64 and may use a new address for each request.
 IPV6_PREFIX = 64
 MAX_HOPS = 50
+REMEMBERED_CHARACTERS = 64
 
 
 def client_address(scope: Scope, settings: Settings) -> str:
@@ -36,9 +37,10 @@ def client_address(scope: Scope, settings: Settings) -> str:
     peer = _read(client[0]) if client else None
     if peer is None:
         return ""
-    return str(_told(scope, settings.trusted_proxy, peer) or peer)
+    return _text_of(_told(scope, settings.trusted_proxy, peer) or peer)
 
 
+@lru_cache(maxsize=4096)
 def limit_key(address: str) -> str:
     """What a limit counts by: the address, or the network that an IPv6 household has."""
     known = _read(address)
@@ -73,11 +75,26 @@ def _forwarded(scope: Scope, trusted: tuple[Network, ...], peer: Address) -> Add
     return None
 
 
+@lru_cache(maxsize=4096)
+def _text_of(address: Address) -> str:
+    return str(address)
+
+
 def _values(scope: Scope, wanted: bytes) -> list[str]:
     return [value.decode("latin-1") for name, value in scope["headers"] if name == wanted]
 
 
 def _read(text: str) -> Address | None:
+    """The same few ask again and again; nothing that is longer is an address worth remembering."""
+    return _read_again(text) if len(text) <= REMEMBERED_CHARACTERS else _parsed(text)
+
+
+@lru_cache(maxsize=4096)
+def _read_again(text: str) -> Address | None:
+    return _parsed(text)
+
+
+def _parsed(text: str) -> Address | None:
     """Without a zone, and as IPv4 what is IPv4 in the clothes of IPv6."""
     try:
         address = ipaddress.ip_address(text.strip(" \t"))

@@ -12,6 +12,9 @@ class Cors(CORSMiddleware):
     """Starlette's, but a page of another origin is told nothing, not even that cookies count."""
 
     async def send(self, message: Message, send: Send, request_headers: Headers) -> None:
+        if message["type"] != "http.response.start":
+            await send(message)
+            return
         if not self.is_allowed_origin(request_headers.get("origin", "")):
             request_headers = _WITHOUT_ORIGIN
         await super().send(message, send, request_headers)

@@ -137,7 +137,13 @@ def test_limits_count_households_not_addresses() -> None:
     assert limit_key("") == limit_key("nobody") == ""
 
 
-@pytest.mark.parametrize("odd", ["", "Fly", "cloudflare", "10.0.0.1/8", "10.0.0.0/33", "fly,none"])
+@pytest.mark.parametrize(
+    "odd",
+    [
+        *("", "Fly", "cloudflare", "10.0.0.1/8", "10.0.0.0/33", "fly,none"),
+        *("0.0.0.0/0", "::/0", "10.0.0.0/8 0.0.0.0/0"),
+    ],
+)
 def test_an_unknown_proxy_stops_the_start(odd: str) -> None:
     with pytest.raises(SettingsFault, match="TRUSTED_PROXY: none, fly, railway, or networks"):
         behind(odd)

@@ -8,8 +8,10 @@ from contextlib import closing
 from http.client import HTTPConnection, HTTPResponse
 
 import pytest
+from starlette.requests import HTTPConnection as Connection
 
 from madar.api import bounds
+from madar.api.request import cookies_of
 from tests.api.looking import is_arabic, problem_in, written
 from tests.product import ROCKET, Person, Product
 
@@ -155,3 +157,23 @@ def test_each_type_goes_where_it_is_taken(product: Product, amal: Person) -> Non
     for kind in ("application/json; charset=utf-8", "APPLICATION/JSON"):
         assert amal.post(URL, content=body, headers={"Content-Type": kind}).status_code == 201
     assert written(product)["generations"] == 2
+
+
+def test_of_many_faults_the_first_fifty_are_told(amal: Person) -> None:
+    many = {f"{n:x}": 1 for n in range(6000)}
+
+    body = amal.post(URL, json={**ROCKET, **many})
+    query = amal.get(f"{URL}?{'&'.join(list(many)[:1500])}")
+
+    assert len(problem_in(body, 422, "field_unknown")["errors"]) == 50
+    assert len(problem_in(query, 422, "parameter_unknown")["errors"]) == 50
+
+
+def test_cookies_are_taken_as_they_are_written() -> None:
+    """Taking quotation marks off would be quadratic: a second for one header of backslashes."""
+    lines = [b'a="\\101"; =; b', b" a = x=y ;b=1;", b'c="' + b"\\" * 14_000 + b'"']
+    headers = [(b"cookie", line) for line in lines]
+
+    read = cookies_of(Connection({"type": "http", "headers": headers}))
+
+    assert read == {"a": "x=y", "b": "1", "": "", "c": '"' + "\\" * 14_000 + '"'}
