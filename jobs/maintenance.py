@@ -10,7 +10,7 @@ from madar import queue
 from madar.actions.maintenance import sweep
 from madar.actions.purging import forget, purge
 from madar.actions.work import Worker
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -27,7 +27,7 @@ def register(app: App) -> None:
         try:
             await sweep(resources)
             await forget(resources)
-        except Unavailable as error:
+        except (TooBusy, Unavailable) as error:
             log.warning("job.interrupted", extra={"tick": timestamp, "why": error.code})
 
 

@@ -1288,7 +1288,7 @@ CREATE TABLE public.user_sessions (
     session_token bytea NOT NULL,
     expires_at timestamp with time zone NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    ends_at timestamp with time zone NOT NULL,
+    ends_at timestamp with time zone DEFAULT (now() + '31 days'::interval) NOT NULL,
     last_seen_at timestamp with time zone DEFAULT now() NOT NULL,
     user_agent text,
     CONSTRAINT user_sessions_slide_to_their_end CHECK ((expires_at <= ends_at))

@@ -1,12 +1,16 @@
 """Sweeping: rows whose time is over."""
 
+import logging
 from collections.abc import Awaitable
 from typing import Protocol
 
 from madar.db import idempotency, limits, maintenance, sessions, sign_ins, translations, usage
 from madar.db.pool import connection
 from madar.db.sql import Connection
+from madar.errors import TooBusy, Unavailable
 from madar.resources import Resources
+
+log = logging.getLogger(__name__)
 
 BATCH_ROWS = 5_000
 MAX_BATCHES = 20
@@ -19,16 +23,33 @@ class Delete(Protocol):
 
 
 async def sweep(resources: Resources) -> None:
-    """May run at any time, in any number of processes."""
-    async with connection(resources.pool) as conn:
-        await sessions.delete_ended_sessions(conn)
-        await sign_ins.delete_ended_sign_ins(conn)
-        await idempotency.delete_old_idempotency_keys(conn)
-        await maintenance.delete_dead_jobs(conn)
-        await limits.delete_full_rates(conn)
-        await translations.delete_unused_translations(conn)
-        await _delete_in_batches(conn, usage.delete_old_usage)
-        await _delete_in_batches(conn, usage.delete_old_servings)
+    """Each part for itself: one that is in somebody's way leaves the others alone.
+
+    May run at any time, in any number of processes.
+    """
+    for delete in (
+        sessions.delete_ended_sessions,
+        sign_ins.delete_ended_sign_ins,
+        idempotency.delete_old_idempotency_keys,
+        maintenance.delete_dead_jobs,
+        limits.delete_full_rates,
+        translations.delete_unused_translations,
+        _delete_old_usage,
+        _delete_old_servings,
+    ):
+        try:
+            async with connection(resources.pool) as conn:
+                await delete(conn)
+        except (TooBusy, Unavailable) as error:
+            log.warning("sweep.interrupted", extra={"part": delete.__name__, "why": error.code})
+
+
+async def _delete_old_usage(conn: Connection) -> None:
+    await _delete_in_batches(conn, usage.delete_old_usage)
+
+
+async def _delete_old_servings(conn: Connection) -> None:
+    await _delete_in_batches(conn, usage.delete_old_servings)
 
 
 async def _delete_in_batches(conn: Connection, delete: Delete) -> None:

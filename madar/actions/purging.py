@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 
-from madar.db import purges, uploads, users
+from madar.db import purges, uploads, usage, users
 from madar.db.pool import connection
 from madar.db.purges import Purge
 from madar.db.sql import Connection
@@ -16,6 +16,7 @@ from madar.resources import Resources
 log = logging.getLogger(__name__)
 
 BATCH = 100
+USAGE_BATCH = 20_000
 MAX_BATCHES = 20
 AT_ONCE = 20
 REMOVE_TIMEOUT_S = 10
@@ -50,10 +51,13 @@ async def forget(resources: Resources) -> None:
             conn, after_s=ROWS_AFTER_S, counted_s=quota.window_s, n=BATCH
         )
 
+    async def forget_usage(conn: Connection) -> int:
+        return await usage.anonymise_usage_of_deleted(conn, n=USAGE_BATCH)
+
     async def forget_users(conn: Connection) -> int:
         return await users.delete_deleted_user(conn, after_s=ROWS_AFTER_S)
 
-    for some in (forget_uploads, forget_generations, forget_users):
+    for some in (forget_uploads, forget_generations, forget_usage, forget_users):
         await _in_batches(resources, some)
 
 

@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 from madar.clients.storage import Storage
 from madar.db import purges, uploads, users
-from madar.db.pool import transaction
+from madar.db.pool import connection, transaction
 from madar.db.sql import Connection
 from madar.db.uploads import Upload
 from madar.domain.uploads import check_room
@@ -16,6 +16,7 @@ from madar.errors import TooBusy, Unauthenticated, Unavailable
 from madar.imaging.guard import AcceptedUpload
 from madar.resources import Resources
 
+ABANDONED_AFTER_S = 3600  # far longer than any request lives
 STORE_S = 8  # somebody waits; a worker has more patience (clients/storage.py)
 
 
@@ -29,6 +30,7 @@ async def stored_source(
     """
     accepted = await resources.imaging.accept_upload(picture)
     upload = _named(accepted, resources.storage, owner_id=owner_id)
+    await _name_first(resources, upload)
     try:
         await _store(resources.storage, upload, accepted)
         yield upload
@@ -61,6 +63,13 @@ def _named(accepted: AcceptedUpload, storage: Storage, *, owner_id: UUID) -> Upl
         width=accepted.width_px,
         height=accepted.height_px,
     )
+
+
+async def _name_first(resources: Resources, upload: Upload) -> None:
+    """Objects of a process or a database that dies before their row are known all the same."""
+    async with connection(resources.pool) as conn:
+        keys = [upload.object_key, upload.thumbnail_key]
+        await purges.insert_purges(conn, object_keys=keys, after_s=ABANDONED_AFTER_S)
 
 
 async def _store(storage: Storage, upload: Upload, accepted: AcceptedUpload) -> None:

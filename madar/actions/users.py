@@ -11,6 +11,7 @@ from madar.errors import Forbidden, Unauthenticated
 from madar.resources import Resources
 
 FRESH_SIGN_IN = timedelta(minutes=10)
+USAGE_AT_ONCE = 20_000  # rows; a fraction of a second, and more than most people ever have
 
 
 async def update_profile(resources: Resources, *, owner_id: UUID, change: ProfileChange) -> bytes:
@@ -34,18 +35,19 @@ async def delete_account(resources: Resources, *, owner_id: UUID, session_id: UU
     Answers the ended sessions. Raises Unauthenticated, and Forbidden when the sign-in is not fresh.
     """
     async with transaction(resources.pool) as conn:
-        if not await users.lock_user(conn, owner_id=owner_id):
+        # Waits for creations under way, which share a lock on the row, and stops later ones. First
+        # of all: with a weaker lock in hand, this and an upload would wait for each other.
+        if not await users.mark_user_deleted(conn, owner_id=owner_id):
             raise Unauthenticated
         if not await sessions.is_fresh(conn, id=session_id, user_id=owner_id, age=FRESH_SIGN_IN):
             raise Forbidden("sign_in_again")
-        # Waits for creations under way, which share a lock on the row, and stops later ones.
-        await users.mark_user_deleted(conn, owner_id=owner_id)
         await users.insert_account_deletion(conn, owner_id=owner_id)
-        await purges.delete_translations_of_account(conn, owner_id=owner_id)
-        await purges.insert_purges_of_account(conn, owner_id=owner_id)
         await generations.delete_generations(conn, owner_id=owner_id)
+        await purges.insert_purges_of_uploads(conn, owner_id=owner_id)
+        # After the workers, who keep a translation in the transaction that changes the row.
+        await purges.delete_translations_of_account(conn, owner_id=owner_id)
         await idempotency.delete_idempotency_keys(conn, owner_id=owner_id)
-        await usage.anonymise_usage(conn, user_id=owner_id)
+        await usage.anonymise_usage(conn, user_id=owner_id, n=USAGE_AT_ONCE)
         ended = await sessions.delete_sessions(conn, user_id=owner_id)
     await resources.cache.delete(user_key(owner_id))
     return ended

@@ -157,6 +157,7 @@ async def delete_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> in
 
 
 async def delete_generations(conn: Connection, *, owner_id: UUID) -> None:
+    """All of theirs; nothing of them is under way in another transaction afterwards."""
     await _sql.exec(conn, "delete_generations", owner_id=owner_id)
 
 

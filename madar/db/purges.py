@@ -20,13 +20,15 @@ class Purge:
     due_at: datetime
 
 
-async def insert_purges(conn: Connection, *, object_keys: Sequence[str]) -> None:
-    await _sql.exec(conn, "insert_purges", object_keys=list(object_keys))
+async def insert_purges(
+    conn: Connection, *, object_keys: Sequence[str], after_s: float = 0
+) -> None:
+    await _sql.exec(conn, "insert_purges", object_keys=list(object_keys), after_s=after_s)
 
 
-async def insert_purges_of_account(conn: Connection, *, owner_id: UUID) -> None:
-    """Before its generations are marked as deleted."""
-    await _sql.exec(conn, "insert_purges_of_account", owner_id=owner_id)
+async def insert_purges_of_uploads(conn: Connection, *, owner_id: UUID) -> None:
+    """With their account."""
+    await _sql.exec(conn, "insert_purges_of_uploads", owner_id=owner_id)
 
 
 async def insert_purges_of_deleted(conn: Connection, *, generation_id: UUID) -> None:

@@ -64,8 +64,14 @@ async def count_servings(conn: Connection, servings: Sequence[Serving]) -> None:
     )
 
 
-async def anonymise_usage(conn: Connection, *, user_id: UUID) -> None:
-    await _sql.exec(conn, "anonymise_usage", user_id=user_id)
+async def anonymise_usage(conn: Connection, *, user_id: UUID, n: int) -> None:
+    """At most `n` rows; a worker does the rest."""
+    await _sql.exec(conn, "anonymise_usage", user_id=user_id, n=n)
+
+
+async def anonymise_usage_of_deleted(conn: Connection, *, n: int) -> int:
+    """How many; none: nothing is left of whoever left."""
+    return await _sql.exec(conn, "anonymise_usage_of_deleted", n=n)
 
 
 async def delete_old_usage(conn: Connection, *, n: int) -> int:

@@ -70,8 +70,9 @@ async def lock_user(conn: Connection, *, owner_id: UUID) -> bool:
     return await _sql.exec(conn, "lock_user", owner_id=owner_id) > 0
 
 
-async def mark_user_deleted(conn: Connection, *, owner_id: UUID) -> None:
-    await _sql.exec(conn, "mark_user_deleted", owner_id=owner_id)
+async def mark_user_deleted(conn: Connection, *, owner_id: UUID) -> bool:
+    """False: the account was deleted before."""
+    return await _sql.exec(conn, "mark_user_deleted", owner_id=owner_id) > 0
 
 
 async def insert_account_deletion(conn: Connection, *, owner_id: UUID) -> None:

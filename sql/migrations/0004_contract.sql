@@ -17,7 +17,10 @@ ALTER TABLE user_sessions
     ADD COLUMN last_seen_at timestamptz NOT NULL DEFAULT now(),
     ADD COLUMN user_agent text;
 UPDATE user_sessions SET ends_at = expires_at;
+-- The default is for the previous release, which goes on signing people in meanwhile and names only
+-- when a session expires; a later one may drop it.
 ALTER TABLE user_sessions
+    ALTER COLUMN ends_at SET DEFAULT now() + interval '31 days',
     ALTER COLUMN ends_at SET NOT NULL,
     ADD CONSTRAINT user_sessions_slide_to_their_end CHECK (expires_at <= ends_at);
 COMMENT ON COLUMN user_sessions.expires_at IS 'Moves on while the session is used, up to ends_at.';
@@ -59,6 +62,10 @@ CREATE INDEX generations_deleted ON generations (user_id, created_at)
     WHERE deleted_at IS NOT NULL;
 
 CREATE INDEX uploads_by_age ON uploads (created_at);
+DELETE FROM purges p
+ USING purges earlier
+ WHERE p.object_key = earlier.object_key
+   AND p.id > earlier.id;
 ALTER TABLE purges ADD CONSTRAINT purges_object_key_key UNIQUE (object_key);
 
 CREATE TABLE account_deletions (

@@ -50,7 +50,7 @@ SELECT answer.body
 
 -- name: get_quota_use(owner_id, window_s) one
 -- What counts of the last window, and when the oldest of it stops counting: not what failed through
--- no fault of the person's, and not what was deleted before anything was sent.
+-- no fault of the person's, deleted or not, and not what was deleted before anything was sent.
 SELECT count(*)::int AS used,
        extract(epoch FROM min(created_at) + make_interval(secs => $2) - now())::float8
            AS seconds_to_next
@@ -66,6 +66,7 @@ SELECT count(*)::int AS used,
          WHERE user_id = $1
            AND created_at > now() - make_interval(secs => $2)
            AND deleted_at IS NOT NULL
+           AND (state <> 'failed' OR error_code = 'content_policy')
            AND EXISTS (SELECT
                          FROM attempts
                         WHERE generation_id = g.id
@@ -111,15 +112,32 @@ SELECT version
   FROM gone;
 
 -- name: delete_generations(owner_id) exec
--- All of a person's, with their account.
-UPDATE generations
-   SET deleted_at = now(),
-       next_action_at = NULL,
-       lease_until = NULL,
-       version = version + 1,
-       updated_at = now()
- WHERE user_id = $1
-   AND deleted_at IS NULL;
+-- All of a person's, with their account, and their objects are to be removed. The rows are locked
+-- in the order of their ids, and before their objects are named: whoever deletes or counts some
+-- of them at the same time comes before or after, and none waits for the other in turn.
+WITH theirs AS (
+    SELECT id
+      FROM generations
+     WHERE user_id = $1
+       AND deleted_at IS NULL
+     ORDER BY id
+       FOR NO KEY UPDATE
+), gone AS (
+    UPDATE generations g
+       SET deleted_at = now(),
+           next_action_at = NULL,
+           lease_until = NULL,
+           version = version + 1,
+           updated_at = now()
+      FROM theirs
+     WHERE g.id = theirs.id
+    RETURNING g.master_key, g.result_image_key, g.thumbnail_key
+)
+INSERT INTO purges (object_key)
+SELECT DISTINCT object_key
+  FROM gone, unnest(ARRAY[master_key, result_image_key, thumbnail_key]) AS object_key
+ WHERE object_key IS NOT NULL
+    ON CONFLICT DO NOTHING;
 
 -- name: get_generation_document(owner_id, id) json
 SELECT document

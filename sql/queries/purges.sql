@@ -1,24 +1,18 @@
--- name: insert_purges(object_keys) exec
--- Objects whose rows never came, or are gone: the worker removes them. One that is being removed
--- at this moment is removed once more.
-INSERT INTO purges (object_key)
-SELECT DISTINCT unnest($1::text[])
+-- name: insert_purges(object_keys, after_s) exec
+-- Objects whose rows may never come, or never came: the worker removes them, then. One that is
+-- being removed at this moment is removed once more.
+INSERT INTO purges (object_key, due_at)
+SELECT DISTINCT object_key, now() + make_interval(secs => $2)
+  FROM unnest($1::text[]) AS object_key
     ON CONFLICT (object_key) DO UPDATE
-   SET due_at = now();
+   SET due_at = excluded.due_at;
 
--- name: insert_purges_of_account(owner_id) exec
--- All the objects of a person, but for those of pictures deleted before, which wait already.
+-- name: insert_purges_of_uploads(owner_id) exec
+-- All the source pictures of a person who leaves; the rows go with the account.
 INSERT INTO purges (object_key)
-SELECT object_key
-  FROM (SELECT unnest(ARRAY[master_key, result_image_key, thumbnail_key]) AS object_key
-          FROM generations
-         WHERE user_id = $1
-           AND deleted_at IS NULL
-         UNION ALL
-        SELECT unnest(ARRAY[object_key, thumbnail_key])
-          FROM uploads
-         WHERE user_id = $1) kept
- WHERE object_key IS NOT NULL
+SELECT unnest(ARRAY[object_key, thumbnail_key])
+  FROM uploads
+ WHERE user_id = $1
     ON CONFLICT DO NOTHING;
 
 -- name: insert_purges_of_deleted(generation_id) exec

@@ -1,5 +1,10 @@
 -- name: insert_upload(id, owner_id, object_key, thumbnail_key, file_size, width, height) json
--- Answers the wire's JSON, with storage keys in it.
+-- Answers the wire's JSON, with storage keys in it. Its objects, which were to be removed if this
+-- had never come, stay.
+WITH spared AS (
+    DELETE FROM purges
+     WHERE object_key IN ($3, $4)
+)
 INSERT INTO uploads (id, user_id, object_key, thumbnail_key, file_size, width, height)
 VALUES ($1, $2, $3, $4, $5, $6, $7)
 RETURNING json_build_object(

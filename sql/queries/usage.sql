@@ -74,14 +74,34 @@ UPDATE generations g
          GROUP BY generation_id) n
  WHERE g.id = n.generation_id;
 
--- name: anonymise_usage(user_id) exec
--- For a worker: what a person who leaves has done is from now on nobody's. In a statement of its
--- own, after the one that marked the person deleted: see insert_usage.
+-- name: anonymise_usage(user_id, n) exec
+-- What a person who leaves has done is from now on nobody's: at most n rows, since a month of a
+-- busy program is more than one statement may take. In a statement of its own, after the one that
+-- marked the person deleted: see insert_usage.
 UPDATE api_usage
    SET user_id = NULL,
        ip_address = NULL,
        user_agent = NULL
- WHERE user_id = $1;
+ WHERE ctid = ANY (ARRAY(
+           SELECT ctid
+             FROM api_usage
+            WHERE user_id = $1
+            LIMIT $2
+              FOR UPDATE SKIP LOCKED));
+
+-- name: anonymise_usage_of_deleted(n) exec
+-- For a worker: the rest of it, of whoever left.
+UPDATE api_usage
+   SET user_id = NULL,
+       ip_address = NULL,
+       user_agent = NULL
+ WHERE ctid = ANY (ARRAY(
+           SELECT a.ctid
+             FROM users u
+             JOIN api_usage a ON a.user_id = u.id
+            WHERE u.deleted_at IS NOT NULL
+            LIMIT $1
+              FOR UPDATE OF a SKIP LOCKED));
 
 -- name: delete_old_usage(n) exec
 -- For a worker: at most n rows, the oldest first. By place, since the planner would read the

@@ -134,7 +134,8 @@ SELECT (SELECT count(*) FROM generations WHERE user_id = $1 AND deleted_at IS NU
 
 -- name: delete_deleted_user(after_s) exec
 -- For a worker, once nothing can be under way for them any more: all that still hangs on the row
--- goes. Its pictures went before, so that their objects are known. One at a time: what refers to
+-- goes. Its pictures went before, so that their objects are known, and so did what was noted of its
+-- requests, of which no address may stay. One at a time: what refers to
 -- it is looked for in whole tables.
 DELETE FROM users
  WHERE id = (SELECT id
@@ -144,6 +145,9 @@ DELETE FROM users
                                   FROM generations
                                  WHERE user_id = u.id
                                    AND deleted_at IS NOT NULL)
+                AND NOT EXISTS (SELECT
+                                  FROM api_usage
+                                 WHERE user_id = u.id)
               ORDER BY deleted_at
               LIMIT 1
                 FOR UPDATE SKIP LOCKED);

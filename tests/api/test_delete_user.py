@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from jobs import maintenance
-from madar.actions import purging
+from madar.actions import purging, users
 from tests.api.looking import finish, is_arabic, problem_in
 from tests.api.test_export import fill, upload
 from tests.imaging.pictures import photo, png
@@ -199,6 +199,26 @@ def test_what_was_done_is_from_now_on_nobodys(product: Product, amal: Person) ->
     assert product.rows("SELECT key FROM idempotency_keys") == []
 
 
+def test_a_worker_forgets_what_is_too_much_for_one_moment(
+    product: Product, amal: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(purging, "ROWS_AFTER_S", 0)
+    monkeypatch.setattr(purging, "USAGE_BATCH", 2)
+    monkeypatch.setattr(users, "USAGE_AT_ONCE", 1)
+    product.execute(
+        "INSERT INTO api_usage (user_id, endpoint, method, status_code, ip_address, user_agent)"
+        " SELECT id, '/api/styles', 'GET', 200, '192.0.2.1', 'Quokka' FROM users,"
+        " generate_series(1, 7)"
+    )
+
+    leave(amal)
+    swept(product)
+
+    rest = "SELECT id FROM api_usage WHERE user_id IS NOT NULL OR user_agent = 'Quokka'"
+    assert product.rows(rest) == []
+    assert product.rows("SELECT count(*) AS n FROM api_usage")[0]["n"] >= 7
+
+
 def test_a_proof_stays_that_says_nothing_of_whose(product: Product, amal: Person) -> None:
     lived_in(product, amal)
 
@@ -311,12 +331,76 @@ def test_a_creation_at_the_very_moment_waits_and_is_refused(
     assert product.rows("SELECT id FROM generations WHERE user_id = %s", owner) == []
 
 
-def _waits(product: Product) -> Json | None:
+def _waits(product: Product, *, query: str = "WITH owner AS") -> Json | None:
     rows = product.rows(
         "SELECT pid FROM pg_stat_activity WHERE wait_event_type = 'Lock'"
-        "   AND query LIKE '%%WITH owner AS%%' AND datname = current_database()"
+        "   AND query LIKE %s AND datname = current_database()",
+        f"%{query}%",
     )
     return rows[0] if rows else None
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        pytest.param(
+            "INSERT INTO idempotency_keys (user_id, route, key, body_hash, response)"
+            " SELECT id, 'uploads', 'k', 'x', 'null' FROM users",
+            "SELECT FROM users WHERE deleted_at IS NULL FOR NO KEY UPDATE",
+            id="an upload with a key",
+        ),
+        pytest.param(
+            "UPDATE generations SET deleted_at = now(), next_action_at = NULL",
+            "INSERT INTO purges (object_key) SELECT master_key FROM generations"
+            " ON CONFLICT DO NOTHING",
+            id="one picture thrown away",
+        ),
+        pytest.param(
+            "SELECT FROM generations ORDER BY id LIMIT 1 FOR NO KEY UPDATE",
+            "SELECT FROM generations ORDER BY id FOR NO KEY UPDATE",
+            id="servings counted",
+        ),
+    ],
+)
+def test_what_is_under_way_is_waited_for_and_never_waits_in_turn(
+    product: Product, amal: Person, conn: psycopg.Connection[Any], first: str, second: str
+) -> None:
+    """The test does what those transactions do, and the deletion comes in between."""
+    ids = sorted(amal.create()["id"] for _ in range(2))
+    for one in ids:
+        finish(product, one)
+    # On the disk, the first by its id now comes after the second.
+    product.execute("UPDATE generations SET is_liked = true WHERE id = %s", ids[0])
+
+    with ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute(first.encode())
+            leaving = pool.submit(leave, amal)
+            eventually(lambda: _waits(product, query=""))
+            conn.execute(second.encode())
+        leaving.result()
+
+    assert product.rows("SELECT id FROM generations WHERE deleted_at IS NULL") == []
+    waiting = "SELECT g.id FROM generations g JOIN purges ON object_key = master_key"
+    assert len(product.rows(waiting)) == len(ids)
+
+
+def test_a_translation_that_comes_at_the_very_moment_does_not_stay(
+    product: Product, amal: Person, conn: psycopg.Connection[Any]
+) -> None:
+    """The test does what a worker does whose translator has answered."""
+    amal.create(textPrompt=ARABIC_PROMPT)
+    with ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute(
+                "UPDATE generations SET translation = 'done', prompt_english = 'a fox of amber'"
+            )
+            conn.execute("INSERT INTO translations VALUES ('x', 'm', 'a fox of amber')")
+            leaving = pool.submit(leave, amal)
+            eventually(lambda: _waits(product, query=""))
+        leaving.result()
+
+    assert product.rows("SELECT english FROM translations") == []
 
 
 def test_strangers_keep_everything(amal: Person, badr: Person) -> None:

@@ -86,6 +86,19 @@ def test_what_failed_without_ones_fault_is_given_back_once(start: Start) -> None
     assert asking(amal, 6) == {201: 1, 429: 5}
 
 
+def test_deleting_what_failed_does_not_take_back_what_was_given_back(start: Start) -> None:
+    product = start(quota_generations="2/1d")
+    amal = product.sign_in()
+    amal.create()
+    unlucky = amal.create()
+    product.execute("UPDATE attempts SET sent_at = now() WHERE generation_id = %s", unlucky["id"])
+    _fail(product, unlucky["id"], "provider_unavailable")
+
+    assert amal.http.delete(f"{URL}/{unlucky['id']}").status_code == 204
+
+    assert asking(amal, 6) == {201: 1, 429: 5}
+
+
 def test_what_was_refused_for_its_content_is_not_given_back(start: Start) -> None:
     product = start(quota_generations="1/1d")
     amal = product.sign_in()

@@ -1,15 +1,17 @@
 """POST /api/uploads/image."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, cast
 
+import psycopg
 import pytest
 
 from tests.api.looking import is_arabic, places_in, problem_in, written
 from tests.hostile.outputs import faults_of_png, faults_of_webp
 from tests.hostile.seeds import SECRET, seeds
 from tests.product import Json, Person, Product
-from tests.simulator.harness import CUT_OUT, REDRAW, decoded
+from tests.simulator.harness import CUT_OUT, REDRAW, decoded, eventually
 
 URL = "/api/uploads/image"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
@@ -27,6 +29,25 @@ def pictures() -> dict[str, bytes]:
         suffix: bytes(picture.write_to_buffer(f".{suffix}"))
         for suffix in ("png", "jpg", "webp", "gif")
     }
+
+
+def test_until_its_row_is_there_somebody_knows_its_objects(
+    product: Product, amal: Person, pictures: dict[str, bytes], conn: psycopg.Connection[Any]
+) -> None:
+    """Whoever dies over it, process or database: they are removed an hour later."""
+    named = "SELECT object_key FROM purges WHERE due_at > now() + interval '59 minutes'"
+    storage = product.settings.storage_dir
+    with ThreadPoolExecutor(1) as pool:
+        with conn.transaction():
+            conn.execute("SELECT FROM users FOR UPDATE")
+            asked = pool.submit(amal.post, URL, files=form(pictures["png"]))
+            keys = eventually(lambda: product.rows(named) or None)
+            eventually(lambda: all((storage / one["object_key"]).exists() for one in keys) or None)
+        answer = asked.result()
+
+    assert answer.status_code == 201
+    assert len(keys) == 2
+    assert product.rows("SELECT object_key FROM purges") == []
 
 
 def form(content: bytes, *, name: str = "image", file: str = "a.png") -> Json:

@@ -239,7 +239,7 @@ def test_a_person_who_leaves_takes_user_address_and_agent_along(
             log.record(replace(ENTRY, user_id=user_id))
         await written(log)
         async with open_pool(dsn) as pool, pool.connection() as own:
-            await usage.anonymise_usage(own, user_id=leaving)
+            await usage.anonymise_usage(own, user_id=leaving, n=100)
 
     on_loop(dsn, use)
 
