@@ -1,5 +1,7 @@
 """`madar dev` as a process of its own, and whether processes are gone."""
 
+import itertools
+import os
 import queue
 import signal
 import socket
@@ -84,9 +86,17 @@ def assert_gone(processes: list[psutil.Process], *, within_s: float = DEADLINE_S
     assert not wait_until_gone(processes, within_s=within_s)
 
 
+# Below what systems give out by themselves, and a block of each test process's own, so that a
+# port is still free when the program that is told of it listens there.
+_first_port = 10_000 + os.getpid() % 200 * 100
+_ports = itertools.cycle(range(_first_port, _first_port + 100))
+
+
 def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
+    for port in _ports:
+        with suppress(OSError), socket.create_server(("127.0.0.1", port)):
+            return port
+    raise AssertionError("the ports go round and round")
 
 
 def pid_in(lock: Path) -> int:
