@@ -1,8 +1,12 @@
 """What a read costs: requests a second, and processor time a request of web and PostgreSQL.
 
-python bench/reads.py [connections] [seconds]
+python bench/reads.py [connections] [seconds] [case …]
 
-The load generator runs beside the product, so look at the processor times first.
+The load generator runs beside the product and takes the most of a small machine, so requests a
+second and milliseconds say little; look at the processor times. On a noisy machine those move too,
+by half and more, together with everything else: `x bare` is the web's processor time against that
+of an ASGI app that does nothing, measured right before and after the case, and moves least. To
+compare two versions, run them in turn, a few seconds each, several times, and take the lowest.
 """
 # needs: nothing
 
@@ -12,6 +16,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +32,7 @@ OWN, OTHERS = 1_000, 20_000
 JWT_SECRET = "a secret for a bench that is long enough"  # noqa: S105
 
 
-def main(connections: int, seconds: float) -> None:
+def main(connections: int, seconds: float, chosen: list[str]) -> None:
     with tempfile.TemporaryDirectory(
         dir="/dev/shm" if Path("/dev/shm").is_dir() else None
     ) as folder:
@@ -36,7 +41,7 @@ def main(connections: int, seconds: float) -> None:
             dsn = server.create_database("madar")
             migrate.up(dsn)
             cookie, newest = seed(dsn)
-            with_web(dsn, Path(folder), cookie, newest, connections, seconds, server)
+            with_web(dsn, Path(folder), cookie, newest, connections, seconds, server, chosen)
         finally:
             server.stop()
 
@@ -62,11 +67,14 @@ def seed(dsn: str) -> tuple[str, str]:
             "ON u.google_id = 'g' || CASE WHEN n <= %s THEN 0 ELSE 1 + n %% 100 END",
             [OWN + OTHERS, OWN],
         )
+        # Rows whose commit is not on disk yet would not count as visible to all.
+        conn.execute("CHECKPOINT")
         conn.execute("VACUUM ANALYZE")
         token = "bench-session"  # noqa: S105
         conn.execute(
-            "INSERT INTO user_sessions (user_id, session_token, expires_at) "
-            "SELECT id, %s, now() + interval '1 day' FROM users WHERE google_id = 'g0'",
+            "INSERT INTO user_sessions (user_id, session_token, expires_at, ends_at) "
+            "SELECT id, %s, now() + interval '1 day', now() + interval '1 day' "
+            "FROM users WHERE google_id = 'g0'",
             [hashlib.sha256(token.encode()).digest()],
         )
         row = conn.execute(
@@ -85,6 +93,7 @@ def with_web(
     connections: int,
     seconds: float,
     server: postgres.Server,
+    chosen: list[str],
 ) -> None:
     port = 8765
     environment = child_environment() | {
@@ -99,6 +108,8 @@ def with_web(
         "FAL_WEBHOOK_SECRET": JWT_SECRET,
         "STORAGE_DIR": str(folder / "files"),
         "LOG_LEVEL": "warning",
+        "RATE_LIMIT_API": "999999/1s",
+        "RATE_LIMIT_READS": "999999/1s",
     }
     web = subprocess.Popen([sys.executable, "-m", "madar", "serve"], env=environment)
     floor = [sys.executable, "-m", "uvicorn", "--app-dir", "bench", "--no-access-log"]
@@ -107,14 +118,27 @@ def with_web(
         wait(f"http://127.0.0.1:{port + 1}/")
         wait(f"http://127.0.0.1:{port}/api/health")
         print(f"{connections} connections, {seconds:g} s each, {OWN + OTHERS} generations")
-        print(f"{'':8}{'req/s':>8}{'p50 ms':>9}{'p95 ms':>9}{'web µs':>9}{'pg µs':>9}")
-        for name, path in (
-            ("list", "/api/generations"),
-            ("get", f"/api/generations/{newest}"),
-            ("styles", "/api/styles"),
+        print(
+            f"{'':10}{'req/s':>8}{'p50 ms':>9}{'p95 ms':>9}{'web µs':>9}{'pg µs':>9}{'x bare':>9}"
+        )
+        rooms = {"bare": ("/", "", port + 1, bare.pid)}
+        for name, path, given in (
+            ("list", "/api/generations", cookie),
+            ("get", f"/api/generations/{newest}", cookie),
+            ("search", "/api/generations?search=rocket", cookie),
+            ("own styles", "/api/styles", cookie),
+            ("styles", "/api/styles", ""),
         ):
-            measure(name, path, cookie, port, connections, seconds, web.pid, server)
-        measure("bare", "/", cookie, port + 1, connections, seconds, bare.pid, server)
+            rooms[name] = (path, given, port, web.pid)
+        for name in chosen or [name for name in rooms if name != "bare"]:
+            floors = [measure(*rooms["bare"], connections, min(seconds, 2), server)]
+            case = measure(*rooms[name], connections, seconds, server)
+            floors.append(measure(*rooms["bare"], connections, min(seconds, 2), server))
+            floor_us = sum(floor.web_us for floor in floors) / len(floors)
+            print(
+                f"{name:10}{case.rate:8.0f}{case.p50_ms:9.1f}{case.p95_ms:9.1f}"
+                f"{case.web_us:9.0f}{case.pg_us:9.0f}{case.web_us / floor_us:9.1f}"
+            )
     finally:
         for process in (web, bare):
             process.terminate()
@@ -132,25 +156,35 @@ def wait(url: str) -> None:
     raise SystemExit("the web process did not start")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Measured:
+    rate: float
+    p50_ms: float
+    p95_ms: float
+    web_us: float
+    pg_us: float
+
+
 def measure(
-    name: str,
     path: str,
     cookie: str,
     port: int,
+    web_pid: int,
     connections: int,
     seconds: float,
-    web_pid: int,
     server: postgres.Server,
-) -> None:
+) -> Measured:
     asyncio.run(load(path, cookie, port, connections, 1.0))
     web_before, pg_before = cpu_s([psutil.Process(web_pid)]), cpu_s(backends(server))
-    times = asyncio.run(load(path, cookie, port, connections, seconds))
+    times = sorted(asyncio.run(load(path, cookie, port, connections, seconds)))
     n = len(times)
-    web_us = (cpu_s([psutil.Process(web_pid)]) - web_before) / n * 1e6
-    pg_us = (cpu_s(backends(server)) - pg_before) / n * 1e6
-    times.sort()
-    p50, p95 = times[n // 2] * 1000, times[int(n * 0.95)] * 1000
-    print(f"{name:8}{n / seconds:8.0f}{p50:9.1f}{p95:9.1f}{web_us:9.0f}{pg_us:9.0f}")
+    return Measured(
+        rate=n / seconds,
+        p50_ms=times[n // 2] * 1000,
+        p95_ms=times[int(n * 0.95)] * 1000,
+        web_us=(cpu_s([psutil.Process(web_pid)]) - web_before) / n * 1e6,
+        pg_us=(cpu_s(backends(server)) - pg_before) / n * 1e6,
+    )
 
 
 def backends(server: postgres.Server) -> list[psutil.Process]:
@@ -167,7 +201,8 @@ def cpu_s(processes: list[psutil.Process]) -> float:
 
 
 async def load(path: str, cookie: str, port: int, connections: int, seconds: float) -> list[float]:
-    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\nCookie: {cookie}\r\n\r\n".encode()
+    shown = f"Cookie: {cookie}\r\n" if cookie else ""
+    request = f"GET {path} HTTP/1.1\r\nHost: bench\r\n{shown}\r\n".encode()
     until = time.perf_counter() + seconds
     times: list[float] = []
 
@@ -192,4 +227,4 @@ async def load(path: str, cookie: str, port: int, connections: int, seconds: flo
 
 if __name__ == "__main__":
     given = sys.argv[1:]
-    main(int(given[0]) if given else 64, float(given[1]) if len(given) > 1 else 5)
+    main(int(given[0]) if given else 64, float(given[1]) if len(given) > 1 else 5, given[2:])

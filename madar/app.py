@@ -7,11 +7,13 @@ from collections.abc import AsyncGenerator, Callable
 import uvicorn
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
-from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from madar import log as logs
+from madar.actions.usage import UsageLog
+from madar.api.connections import Connection, Socket
+from madar.api.cors import Cors
 from madar.api.middleware import Edge
 from madar.api.problems import on_bug, on_disconnect, on_http_exception, on_madar_error
 from madar.api.request import State
@@ -38,13 +40,18 @@ def create_app(settings: Settings) -> ASGIApp:
             open_resources(settings) as resources,
             asyncio.TaskGroup() as tasks,
         ):
-            listener = Listener(settings.direct_url, resources.pool, hub)
+            listener = Listener(settings.direct_url, resources.pool, hub, resources.cache)
             listening = tasks.create_task(listener.run())
+            reading = tasks.create_task(resources.reads.run())
+            usage = UsageLog(resources.pool)
+            tasks.create_task(usage.run())
             with contextlib.suppress(TimeoutError):  # without a database we start all the same
                 async with asyncio.timeout(LISTEN_WAIT_S):
                     await listener.heard.wait()
-            yield State(resources=resources, hub=hub)
+            yield State(resources=resources, hub=hub, usage=usage)
             listening.cancel()
+            reading.cancel()
+            usage.stop()
 
     app = Starlette(
         routes=routes,
@@ -57,13 +64,28 @@ def create_app(settings: Settings) -> ASGIApp:
         },
     )
     app.router.redirect_slashes = False
-    return CORSMiddleware(
+    return Cors(
         Edge(app),
         allow_origins=sorted(settings.allowed_origins),
         allow_credentials=True,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=["Content-Type", "Authorization", "Idempotency-Key", "X-Request-Id"],
-        expose_headers=["X-Request-Id", "Retry-After", "Location", "Content-Language"],
+        allow_headers=[
+            "Content-Type",
+            "Authorization",
+            "Idempotency-Key",
+            "If-None-Match",
+            "X-Request-Id",
+        ],
+        expose_headers=[
+            "X-Request-Id",
+            "Retry-After",
+            "Location",
+            "Content-Language",
+            "ETag",
+            "Idempotency-Replayed",
+            "RateLimit",
+            "RateLimit-Policy",
+        ],
         max_age=600,
     )
 
@@ -75,6 +97,8 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> Non
         create_app(settings),
         host=settings.host,
         port=settings.port,
+        http=Connection,
+        ws=Socket,
         log_config=None,
         access_log=False,
         server_header=False,

@@ -6,12 +6,17 @@ from dataclasses import dataclass
 
 import httpx
 
+from madar.clients.cache import Cache
 from madar.clients.fal import Fal, open_fal
 from madar.clients.fal_webhooks import WebhookVerifier
-from madar.clients.google import Google, open_google
+from madar.clients.google import Google
+from madar.clients.limits import Limiter
 from madar.clients.media import Media, open_media
 from madar.clients.storage import Storage
 from madar.clients.tls import tls_context
+from madar.clients.upstash import open_upstash
+from madar.db.lines import Lines
+from madar.db.pipeline import Reads
 from madar.db.pool import Pool, open_pool
 from madar.imaging.guard import Imaging, open_imaging
 from madar.settings import Settings
@@ -21,12 +26,16 @@ from madar.settings import Settings
 class Resources:
     settings: Settings
     pool: Pool
+    reads: Reads
     fal: Fal
     media: Media
     webhooks: WebhookVerifier
     google: Google
     storage: Storage
     imaging: Imaging
+    limiter: Limiter
+    cache: Cache
+    lines: Lines
 
 
 @asynccontextmanager
@@ -38,17 +47,21 @@ async def open_resources(
         open_pool(url or str(settings.database_url), max_size=pool_size) as pool,
         open_fal(settings) as fal,
         open_media(settings) as media,
-        open_google(settings) as google,
         open_imaging() as imaging,
+        open_upstash(settings) as upstash,
         httpx.AsyncClient(timeout=5, verify=tls_context()) as http,
     ):
         yield Resources(
             settings=settings,
             pool=pool,
+            reads=Reads(url or str(settings.database_url), pool),
             fal=fal,
             media=media,
             webhooks=WebhookVerifier(settings, http),
-            google=google,
+            google=Google(settings),
             storage=Storage(settings),
             imaging=imaging,
+            limiter=Limiter(upstash),
+            cache=Cache(upstash),
+            lines=Lines(),
         )

@@ -16,6 +16,7 @@ from psycopg.rows import dict_row
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.__main__ import work
+from madar.api.connections import Connection, Socket
 from madar.app import create_app
 from madar.settings import Settings, load_settings
 from tests.simulator.harness import REDIRECT_URI, Fal, eventually
@@ -162,6 +163,8 @@ def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: An
 def running_web(settings: Settings, listener: socket.socket) -> Generator[None]:
     config = uvicorn.Config(
         create_app(settings),
+        http=Connection,
+        ws=Socket,
         log_config=None,
         access_log=False,
         ws_per_message_deflate=False,

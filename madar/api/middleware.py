@@ -93,12 +93,13 @@ def _id_for(scope: Scope) -> str:
 
 def _log(scope: Scope, status: int, started: float) -> None:
     route: Any = scope.get("route")
-    facts = {
-        "method": scope["method"],
-        "route": getattr(route, "path", "<unmatched>"),
-        "status": status,
-        "ms": round((time.perf_counter() - started) * 1000, 1),
-    }
-    log.log(
-        logging.INFO if facts["route"] != "/api/health" else logging.DEBUG, "request", extra=facts
-    )
+    path = getattr(route, "path", "<unmatched>")
+    level = logging.INFO if path != "/api/health" else logging.DEBUG
+    if log.isEnabledFor(level):
+        facts = {
+            "method": scope["method"],
+            "route": path,
+            "status": status,
+            "ms": round((time.perf_counter() - started) * 1000, 1),
+        }
+        log.log(level, "request", extra=facts)

@@ -22,7 +22,8 @@ from uuid import UUID
 
 from starlette.requests import Request
 from starlette.responses import Response
-from starlette.routing import Route
+from starlette.routing import Match, Route
+from starlette.types import Receive, Scope, Send
 
 from madar.api.limits import Policy, admit, admit_address, picture_turn
 from madar.api.request import (
@@ -193,6 +194,20 @@ class Resource(Route):
     def __init__(self, path: str, **operations: Operation) -> None:
         self.operations = {verb.upper(): one for verb, one in operations.items()}
         super().__init__(path, self._dispatch, methods=list(self.operations))
+
+    def matches(self, scope: Scope) -> tuple[Match, Scope]:
+        """A path without parameters is compared first; most are asked for another one's sake."""
+        if not self.param_convertors and scope["path"] != self.path:
+            return Match.NONE, {}
+        return super().matches(scope)
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Without the second layer for exceptions that Route has: the application's is enough."""
+        if scope["method"] not in (self.methods or ()):
+            await super().handle(scope, receive, send)
+            return
+        response = await self._dispatch(Request(scope, receive, send))
+        await response(scope, receive, send)
 
     async def _dispatch(self, request: Request[State]) -> Response:
         verb = "GET" if request.method == "HEAD" else request.method

@@ -1,6 +1,7 @@
 """What the edge notes of each request to the API, once it is answered."""
 
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any
 
 from starlette.routing import Match
@@ -54,5 +55,10 @@ def _route_for(scope: Scope) -> object:
 
 def _user_agent(scope: Scope) -> str:
     told = next((value for name, value in scope["headers"] if name == b"user-agent"), b"")
-    letters = filter(str.isprintable, told[: 4 * MAX_AGENT_CHARACTERS].decode(errors="replace"))
+    return _printable(told[: 4 * MAX_AGENT_CHARACTERS])
+
+
+@lru_cache(maxsize=1024)
+def _printable(told: bytes) -> str:
+    letters = filter(str.isprintable, told.decode(errors="replace"))
     return "".join(letters)[:MAX_AGENT_CHARACTERS]

@@ -9,7 +9,6 @@ import hashlib
 import hmac
 import time
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 
 import obstore
@@ -48,7 +47,6 @@ class Storage:
             salt="file-link",
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )
-        self._link = lru_cache(maxsize=20_000)(self._make_link)
 
     def key_for(self, *parts: str, content: bytes, suffix: str) -> str:
         """The same parts and content give the same key."""
@@ -91,8 +89,15 @@ class Storage:
 
     def sign(self, key: str, *, filename: str | None = None, life_s: int = LINK_LIFE_S) -> str:
         """A link that works until `life_s` from now, at most a window shorter."""
+        return self.link(key, filename, self.next_expiry(life_s))
+
+    def link(self, key: str, filename: str | None, expires_at: int) -> str:
+        return f"{self._base_url}{self._signer.dumps([key, filename, expires_at])}"
+
+    def next_expiry(self, life_s: int = LINK_LIFE_S) -> int:
+        """The Unix time for links that are made now."""
         now = int(time.time())
-        return self._link(key, filename, now - now % LINK_WINDOW_S + life_s)
+        return now - now % LINK_WINDOW_S + life_s
 
     def expiry_of(self, url: str) -> int:
         return self.open_link(url.removeprefix(self._base_url)).expires_at
@@ -116,9 +121,6 @@ class Storage:
         except (BadData, ValueError, TypeError):
             return None
         return key
-
-    def _make_link(self, key: str, filename: str | None, expires_at: int) -> str:
-        return f"{self._base_url}{self._signer.dumps([key, filename, expires_at])}"
 
     def _store(self) -> LocalStore:
         # Opened at each use: a folder that was away or read-only at start heals by itself.

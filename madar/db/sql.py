@@ -9,13 +9,16 @@ A file holds queries, each under a header:
 The kinds are `one`, `maybe` and `many` (typed rows), `value` (the first column of the first
 row, or None), `json` (the same as the server's bytes, for JSON built in SQL) and `exec` (how
 many rows changed). The text goes to the server unchanged: paste it into psql, or PREPARE it.
+
+A query whose best plan depends on what it is given says `-- plan: each time` in its comment. It is
+never prepared, so a filter that is null costs nothing and a rare word is known to be rare.
 """
 
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from psycopg import AsyncConnection, AsyncRawCursor
 from psycopg.rows import AsyncRowFactory, class_row, tuple_row
@@ -29,6 +32,7 @@ Connection = AsyncConnection[Any]
 Row = TypeVar("Row")
 
 _HEADER = re.compile(r"^-- name: (\w+)\(([\w, ]*)\) (\w+)\n", re.MULTILINE)
+_EACH_TIME = re.compile(r"^-- plan: each time$", re.MULTILINE)
 _PLACEHOLDER = re.compile(r"\$(\d+)")
 
 
@@ -40,6 +44,7 @@ class Query:
     params: tuple[str, ...]
     kind: str
     sql: bytes
+    is_planned_each_time: bool
 
     def arguments(self, given: dict[str, Any]) -> list[Any]:
         """Raises TypeError when a parameter is missing or unknown."""
@@ -48,19 +53,31 @@ class Query:
         return [given[name] for name in self.params]
 
 
+class Sharing(Protocol):
+    """A connection that many may ask at once (pipeline.py)."""
+
+    async def maybe(self, query: Query, row: type[Row], arguments: list[Any]) -> Row | None: ...
+
+
+Source = Connection | Sharing
+
+
 class Queries:
     """The queries of one file, called by name with their parameters as keywords."""
 
     def __init__(self, aggregate: str) -> None:
         self._queries = load(QUERIES / f"{aggregate}.sql")
 
-    async def one(self, conn: Connection, name: str, row: type[Row], **given: Any) -> Row:
+    async def one(self, conn: Source, name: str, row: type[Row], **given: Any) -> Row:
         """The row that is certainly there."""
         found = await self.maybe(conn, name, row, **given)
         assert found is not None, f"{name} found no row"
         return found
 
-    async def maybe(self, conn: Connection, name: str, row: type[Row], **given: Any) -> Row | None:
+    async def maybe(self, conn: Source, name: str, row: type[Row], **given: Any) -> Row | None:
+        if not isinstance(conn, AsyncConnection):
+            query = self._queries[name]
+            return await conn.maybe(query, row, query.arguments(given))
         cursor = await self._execute(conn, name, class_row(row), given)
         return await cursor.fetchone()
 
@@ -89,7 +106,8 @@ class Queries:
     ) -> AsyncRawCursor[Row]:
         query = self._queries[name]
         cursor = AsyncRawCursor(conn, row_factory=row_factory)
-        await cursor.execute(query.sql, query.arguments(given))
+        prepare = False if query.is_planned_each_time else None
+        await cursor.execute(query.sql, query.arguments(given), prepare=prepare)
         return cursor
 
 
@@ -108,5 +126,11 @@ def load(path: Path) -> dict[str, Query]:
         names = tuple(params.replace(",", " ").split())
         used = {int(number) for number in _PLACEHOLDER.findall(sql)}
         assert used == set(range(1, len(names) + 1)), f"{path.name}: {name} misses a placeholder"
-        queries[name] = Query(name=name, params=names, kind=kind, sql=sql.encode())
+        queries[name] = Query(
+            name=name,
+            params=names,
+            kind=kind,
+            sql=sql.encode(),
+            is_planned_each_time=_EACH_TIME.search(sql) is not None,
+        )
     return queries
