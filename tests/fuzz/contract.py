@@ -4,10 +4,6 @@ from typing import Any
 
 import schemathesis
 
-# All of it now: pytest rewrites it as it is imported, and Python 3.11 may stumble over two threads
-# that build syntax trees at once ("AST constructor recursion depth mismatch").
-import schemathesis.specs.openapi.schemas  # pyright: ignore[reportUnusedImport]
-
 from tests.product import Json, Product
 
 

@@ -4,6 +4,8 @@ The short form; `make fuzz` is the long one.
 """
 
 import contextlib
+import gc
+from collections.abc import Generator
 
 import pytest
 
@@ -11,6 +13,19 @@ from tests.fuzz.sending import Fuzzer
 from tests.product import Product
 
 ROUND, EXAMPLES = 1, 3
+
+
+@pytest.fixture(autouse=True)
+def no_collection() -> Generator[None]:
+    """Schemathesis parses sources as it goes.
+
+    In Python 3.11 that breaks where a collected object writes a traceback in the middle of it
+    ("AST constructor recursion depth mismatch").
+    """
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
 
 
 @pytest.mark.timeout(300)  # some 20 s where nobody else works
