@@ -28,6 +28,12 @@ DRAIN_S = 20
 LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
 MAX_MESSAGE_BYTES = 64 * 1024
+# What a page of another origin may send and read, beyond what browsers always allow.
+SENT_HEADERS = ("Content-Type", "Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id")
+READ_HEADERS = (
+    *("X-Request-Id", "Retry-After", "Location", "Content-Language", "ETag"),
+    *("Idempotency-Replayed", "RateLimit", "RateLimit-Policy"),
+)
 
 
 def create_app(settings: Settings) -> ASGIApp:
@@ -69,23 +75,8 @@ def create_app(settings: Settings) -> ASGIApp:
         allow_origins=sorted(settings.allowed_origins),
         allow_credentials=True,
         allow_methods=["GET", "POST", "PATCH", "DELETE"],
-        allow_headers=[
-            "Content-Type",
-            "Authorization",
-            "Idempotency-Key",
-            "If-None-Match",
-            "X-Request-Id",
-        ],
-        expose_headers=[
-            "X-Request-Id",
-            "Retry-After",
-            "Location",
-            "Content-Language",
-            "ETag",
-            "Idempotency-Replayed",
-            "RateLimit",
-            "RateLimit-Policy",
-        ],
+        allow_headers=SENT_HEADERS,
+        expose_headers=READ_HEADERS,
         max_age=600,
     )
 
