@@ -55,7 +55,8 @@ async def open_pool(url: str, *, max_size: int = 10) -> AsyncGenerator[Pool]:
         max_waiting=400,
         max_idle=120,
         max_lifetime=1800,
-        reconnect_timeout=5,
+        # Waiting longer between two tries than this would outlast the database's own restart.
+        reconnect_timeout=1,
         kwargs=KEEPALIVE,
         configure=_configure,
     )
