@@ -831,6 +831,8 @@ CREATE TABLE public.attempts (
     accepted_at timestamp with time zone,
     announced_at timestamp with time zone,
     resolved_at timestamp with time zone,
+    waiting_since timestamp with time zone,
+    granted_at timestamp with time zone,
     CONSTRAINT attempts_accepted_has_request CHECK (((state <> 'accepted'::text) OR (request_id IS NOT NULL))),
     CONSTRAINT attempts_state_known CHECK ((state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text, 'succeeded'::text, 'failed'::text, 'abandoned'::text]))),
     CONSTRAINT attempts_step_known CHECK ((step = ANY (ARRAY['translate'::text, 'draw'::text, 'cutout'::text])))
@@ -843,10 +845,131 @@ CREATE TABLE public.attempts (
 COMMENT ON TABLE public.attempts IS 'One paid submission to Fal for one step.';
 
 --
+-- Name: COLUMN attempts.state; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempts.state IS 'failed: Fal said so, or it never left. abandoned: we stopped waiting; a success may still come.';
+
+--
 -- Name: COLUMN attempts.announced_at; Type: COMMENT; Schema: public; Owner: -
 --
 
 COMMENT ON COLUMN public.attempts.announced_at IS 'A verified webhook said that the request has ended.';
+
+--
+-- Name: COLUMN attempts.waiting_since; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempts.waiting_since IS 'In the line for a turn at Fal since then.';
+
+--
+-- Name: COLUMN attempts.granted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.attempts.granted_at IS 'Its turn: it holds one of Fal''s places from then on.';
+
+--
+-- Name: counters; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.counters (
+    name text NOT NULL,
+    value bigint DEFAULT 0 NOT NULL
+);
+
+--
+-- Name: TABLE counters; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.counters IS 'What must not be forgotten when a process ends, counted in the transaction in which it happens.';
+
+--
+-- Name: fal_gate; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fal_gate (
+    is_only boolean DEFAULT true NOT NULL,
+    failing_since timestamp with time zone,
+    closed_until timestamp with time zone,
+    reason text,
+    steady_at timestamp with time zone,
+    next_turn_at timestamp with time zone,
+    places integer DEFAULT 2 NOT NULL,
+    CONSTRAINT fal_gate_failing_has_reason CHECK (((failing_since IS NULL) = (reason IS NULL))),
+    CONSTRAINT fal_gate_reason_known CHECK ((reason = ANY (ARRAY['key_refused'::text, 'rate_limited'::text, 'unreachable'::text]))),
+    CONSTRAINT fal_gate_single CHECK (is_only)
+);
+
+--
+-- Name: TABLE fal_gate; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.fal_gate IS 'One row: whether anything may be submitted to Fal just now.';
+
+--
+-- Name: COLUMN fal_gate.closed_until; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.closed_until IS 'Nothing is submitted before; then one that tries it.';
+
+--
+-- Name: COLUMN fal_gate.steady_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.steady_at IS 'After an outage turns are given slowly until then.';
+
+--
+-- Name: COLUMN fal_gate.next_turn_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.next_turn_at IS 'When the next turn may be given while it is slow.';
+
+--
+-- Name: COLUMN fal_gate.places; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.places IS 'FAL_CONCURRENCY, as a worker saw it last: for estimates.';
+
+--
+-- Name: fal_purges; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fal_purges (
+    attempt_id uuid NOT NULL,
+    endpoint text NOT NULL,
+    request_id text,
+    arguments jsonb,
+    sent_at timestamp with time zone NOT NULL,
+    is_cancelled boolean DEFAULT false NOT NULL,
+    keeps_payload boolean DEFAULT false NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL
+);
+
+--
+-- Name: TABLE fal_purges; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.fal_purges IS 'Requests to cancel at Fal, with their copies to remove there; a row goes when it is done.';
+
+--
+-- Name: COLUMN fal_purges.request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.request_id IS 'Null while it is unknown whether Fal ever had the request: then it is looked up.';
+
+--
+-- Name: COLUMN fal_purges.arguments; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.arguments IS 'For looking it up, only while there is no request id.';
+
+--
+-- Name: COLUMN fal_purges.keeps_payload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.keeps_payload IS 'Only to be cancelled: its person may still see it.';
 
 --
 -- Name: file_servings; Type: TABLE; Schema: public; Owner: -
@@ -940,13 +1063,18 @@ CREATE TABLE public.generations (
     deleted_at timestamp with time zone,
     translation text,
     prompt_search tsvector GENERATED ALWAYS AS (public.search_document(prompt)) STORED NOT NULL,
+    parent_id uuid,
+    crashes integer DEFAULT 0 NOT NULL,
+    gone_at timestamp with time zone,
+    promised_at timestamp with time zone,
+    expected_at timestamp with time zone,
     CONSTRAINT generations_completed_has_files CHECK (((state <> 'completed'::text) OR ((master_key IS NOT NULL) AND (result_image_key IS NOT NULL) AND (thumbnail_key IS NOT NULL) AND (completed_at IS NOT NULL)))),
-    CONSTRAINT generations_failed_has_code CHECK (((state = 'failed'::text) = (error_code IS NOT NULL))),
+    CONSTRAINT generations_failed_has_code CHECK (((state = ANY (ARRAY['reviving'::text, 'failed'::text])) = (error_code IS NOT NULL))),
     CONSTRAINT generations_hundred_means_completed CHECK (((fal_progress = 100) = (state = 'completed'::text))),
     CONSTRAINT generations_input_known CHECK (((input_type)::text = ANY ((ARRAY['text'::character varying, 'image'::character varying])::text[]))),
     CONSTRAINT generations_progress_range CHECK (((fal_progress >= 0) AND (fal_progress <= 100))),
     CONSTRAINT generations_ratio_known CHECK (((aspect_ratio)::text = ANY ((ARRAY['1:1'::character varying, '16:9'::character varying, '9:16'::character varying, '4:3'::character varying])::text[]))),
-    CONSTRAINT generations_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'processing'::text, 'finalizing'::text, 'completed'::text, 'failed'::text]))),
+    CONSTRAINT generations_state_known CHECK ((state = ANY (ARRAY['queued'::text, 'processing'::text, 'finalizing'::text, 'reviving'::text, 'completed'::text, 'failed'::text]))),
     CONSTRAINT generations_step_known CHECK ((step = ANY (ARRAY['translate'::text, 'draw'::text, 'cutout'::text, 'finalize'::text]))),
     CONSTRAINT generations_terminal_rests CHECK (((state <> ALL (ARRAY['completed'::text, 'failed'::text])) OR (next_action_at IS NULL))),
     CONSTRAINT generations_translation_known CHECK ((translation = ANY (ARRAY['pending'::text, 'done'::text, 'failed'::text])))
@@ -957,6 +1085,36 @@ CREATE TABLE public.generations (
 --
 
 COMMENT ON COLUMN public.generations.translation IS 'Whether the person''s words reached Fal in English; null where they already were.';
+
+--
+-- Name: COLUMN generations.parent_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.parent_id IS 'The failed one that was asked for again with this one.';
+
+--
+-- Name: COLUMN generations.crashes; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.crashes IS 'How many workers in a row lost its lease without a word; their last one may have died of it.';
+
+--
+-- Name: COLUMN generations.gone_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.gone_at IS 'When a deleted one goes for good; until then it lies in the trash. Null: it went at once.';
+
+--
+-- Name: COLUMN generations.promised_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.promised_at IS 'When it was to be done by the first estimate; what came of it is the error of our estimates.';
+
+--
+-- Name: COLUMN generations.expected_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.expected_at IS 'When it is to be done by the newest estimate.';
 
 --
 -- Name: uploads; Type: TABLE; Schema: public; Owner: -
@@ -989,11 +1147,12 @@ CREATE VIEW public.generation_documents AS
      CROSS JOIN LATERAL ( SELECT g.id,
                 CASE g.state
                     WHEN 'finalizing'::text THEN 'processing'::text
+                    WHEN 'reviving'::text THEN 'failed'::text
                     ELSE g.state
                 END AS status,
             g.fal_progress AS progress,
                 CASE
-                    WHEN (g.state = ANY (ARRAY['completed'::text, 'failed'::text])) THEN NULL::text
+                    WHEN (g.state = ANY (ARRAY['completed'::text, 'failed'::text, 'reviving'::text])) THEN NULL::text
                     WHEN (g.state = 'queued'::text) THEN 'queued'::text
                     WHEN (g.step = 'draw'::text) THEN 'generating'::text
                     WHEN (g.step = 'translate'::text) THEN 'processing'::text
@@ -1004,8 +1163,8 @@ CREATE VIEW public.generation_documents AS
                     ELSE NULL::integer
                 END AS "queuePosition",
                 CASE
-                    WHEN (g.state = ANY (ARRAY['completed'::text, 'failed'::text])) THEN NULL::double precision
-                    ELSE ceil((NULLIF(GREATEST((s.typical_seconds - (EXTRACT(epoch FROM (now() - g.created_at)))::real), (0)::real), (0)::double precision))::double precision)
+                    WHEN (g.state = ANY (ARRAY['completed'::text, 'failed'::text, 'reviving'::text])) THEN NULL::numeric
+                    ELSE ceil(NULLIF(GREATEST(EXTRACT(epoch FROM (g.expected_at - now())), (0)::numeric), (0)::numeric))
                 END AS "estimatedTimeSeconds",
             g.version,
             g.prompt,
@@ -1027,6 +1186,7 @@ CREATE VIEW public.generation_documents AS
             g.custom_colors AS "customColors",
             (g.seed)::text AS seed,
             g.is_liked AS "isLiked",
+            g.parent_id AS "parentId",
                 CASE
                     WHEN (g.state = 'completed'::text) THEN ( SELECT row_to_json(result.*) AS row_to_json
                        FROM ( SELECT g.result_image_key AS "imageUrl",
@@ -1041,7 +1201,7 @@ CREATE VIEW public.generation_documents AS
             g.error_code AS error,
             g.error_code AS "errorCode",
                 CASE
-                    WHEN (g.state = 'failed'::text) THEN (g.error_code <> ALL (ARRAY['content_policy'::text, 'invalid_request'::text]))
+                    WHEN (g.error_code IS NOT NULL) THEN (g.error_code <> ALL (ARRAY['content_policy'::text, 'invalid_request'::text]))
                     ELSE NULL::boolean
                 END AS retryable,
             g.created_at AS "createdAt",
@@ -1398,6 +1558,27 @@ ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_request_key UNIQUE (request_id);
 
 --
+-- Name: counters counters_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.counters
+    ADD CONSTRAINT counters_pkey PRIMARY KEY (name);
+
+--
+-- Name: fal_gate fal_gate_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fal_gate
+    ADD CONSTRAINT fal_gate_pkey PRIMARY KEY (is_only);
+
+--
+-- Name: fal_purges fal_purges_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fal_purges
+    ADD CONSTRAINT fal_purges_pkey PRIMARY KEY (attempt_id);
+
+--
 -- Name: file_servings file_servings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1557,10 +1738,28 @@ CREATE INDEX api_usage_by_age ON public.api_usage USING btree (created_at);
 CREATE INDEX api_usage_by_user ON public.api_usage USING btree (user_id) WHERE (user_id IS NOT NULL);
 
 --
+-- Name: attempts_at_fal; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_at_fal ON public.attempts USING btree (sent_at) WHERE ((state = ANY (ARRAY['sent'::text, 'unknown'::text, 'accepted'::text])) OR ((state = 'prepared'::text) AND (granted_at IS NOT NULL)));
+
+--
+-- Name: attempts_in_line; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX attempts_in_line ON public.attempts USING btree (waiting_since) WHERE ((state = 'prepared'::text) AND (granted_at IS NULL) AND (waiting_since IS NOT NULL));
+
+--
 -- Name: attempts_one_live; Type: INDEX; Schema: public; Owner: -
 --
 
 CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (generation_id) WHERE (state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text]));
+
+--
+-- Name: fal_purges_due; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX fal_purges_due ON public.fal_purges USING btree (due_at);
 
 --
 -- Name: file_servings_by_age; Type: INDEX; Schema: public; Owner: -
@@ -1573,6 +1772,12 @@ CREATE INDEX file_servings_by_age ON public.file_servings USING btree (served_at
 --
 
 CREATE INDEX generations_by_master_key ON public.generations USING btree (master_key) WHERE (master_key IS NOT NULL);
+
+--
+-- Name: generations_by_parent; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_parent ON public.generations USING btree (parent_id) WHERE (parent_id IS NOT NULL);
 
 --
 -- Name: generations_by_result_image_key; Type: INDEX; Schema: public; Owner: -
@@ -1621,6 +1826,18 @@ CREATE INDEX generations_deleted ON public.generations USING btree (user_id, cre
 --
 
 CREATE INDEX generations_due ON public.generations USING btree (next_action_at) WHERE (next_action_at IS NOT NULL);
+
+--
+-- Name: generations_in_trash; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_in_trash ON public.generations USING btree (user_id, deleted_at DESC, id DESC) WHERE ((deleted_at IS NOT NULL) AND (gone_at IS NOT NULL));
+
+--
+-- Name: generations_leaving_trash; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_leaving_trash ON public.generations USING btree (gone_at) WHERE ((deleted_at IS NOT NULL) AND (gone_at IS NOT NULL));
 
 --
 -- Name: generations_liked; Type: INDEX; Schema: public; Owner: -
@@ -1806,6 +2023,13 @@ ALTER TABLE ONLY public.attempts
 
 ALTER TABLE ONLY public.file_servings
     ADD CONSTRAINT file_servings_generation_fkey FOREIGN KEY (generation_id) REFERENCES public.generations(id) ON DELETE CASCADE;
+
+--
+-- Name: generations generations_parent_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.generations
+    ADD CONSTRAINT generations_parent_fkey FOREIGN KEY (parent_id) REFERENCES public.generations(id) ON DELETE SET NULL;
 
 --
 -- Name: generations generations_source_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
