@@ -16,8 +16,10 @@ from madar.imaging.decode import Image
 
 SOLID = 255
 _RGBA_BANDS = 4
-# A lossy encoder may turn black into the next step.
-_BLACK_MAX = 1
+# A lossy encoder, or a profile, may turn black into one of the next steps. What a model draws as
+# black has noise above that.
+_BLACK_MAX = 2
+_LIT_SHARE_MAX = 1 / 10_000
 
 _OPAQUE = Transparency(
     corner_alpha=1, coverage=1, opaque_share=1, soft_share=0, frame_share=1, haze_share=0
@@ -25,10 +27,14 @@ _OPAQUE = Transparency(
 
 
 def is_all_black(image: Image) -> bool:
-    """Tell Fal's blanked picture: it answers black pixels when its checker finds nudity."""
-    return image.extract_band(0, n=3).max() <= _BLACK_MAX and (
-        image.bands < _RGBA_BANDS or image[3].max() > 0
-    )
+    """Tell Fal's blanked picture: it answers black pixels when its checker finds nudity.
+
+    Pixels that cannot be seen count as well: a cut-out keeps what was behind a black subject.
+    """
+    if image.bands == _RGBA_BANDS and image[3].max() == 0:
+        return False
+    lit = (image.extract_band(0, n=3) > _BLACK_MAX).bandor()
+    return lit.avg() / SOLID <= _LIT_SHARE_MAX
 
 
 def measure(image: Image) -> Transparency:

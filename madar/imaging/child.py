@@ -13,10 +13,11 @@ import pyvips
 
 from madar.imaging import limits, protocol
 from madar.imaging.decode import allow_only_known_loaders, vips
+from madar.imaging.limits import RESULT_SIDES
 from madar.imaging.protocol import Finalized, Frame, PictureRefused
 from madar.imaging.renditions import accept_upload, finalize
 
-_WARM_UP_SIDE_PX = 8
+_WARM_UP_SIDE_PX = RESULT_SIDES.min_side_px
 
 
 def main() -> None:
@@ -51,7 +52,8 @@ def _private_output() -> BinaryIO:
 def _warm_up() -> None:
     """Run every encoder and decoder once, so that whatever they open or start is there."""
     black = vips.Image.black(_WARM_UP_SIDE_PX, _WARM_UP_SIDE_PX, bands=4)
-    dot = black.draw_rect([255] * 4, 3, 3, 2, 2, fill=True).copy(interpretation="srgb")
+    half, part = _WARM_UP_SIDE_PX // 2, _WARM_UP_SIDE_PX // 4
+    dot = black.draw_rect([255] * 4, half, half, part, part, fill=True).copy(interpretation="srgb")
     made = finalize(bytes(dot.pngsave_buffer()))
     assert isinstance(made, Finalized)
     for sample in (made.full_webp, bytes(dot.flatten().jpegsave_buffer())):

@@ -9,6 +9,7 @@ from typing import Any, TypeAlias
 import pyvips
 
 from madar.imaging import pieces
+from madar.imaging.limits import Sides
 from madar.imaging.protocol import PictureRefused
 
 vips: Any = pyvips
@@ -25,12 +26,12 @@ def allow_only_known_loaders() -> None:
     vips.cache_set_max(0)
 
 
-def decode(picture: bytes) -> Image:
+def decode(picture: bytes, sides: Sides) -> Image:
     """Give three or four bands of 8-bit sRGB, upright, in memory. Raises PictureRefused."""
     kind, essence = pieces.essential(picture)
     try:
         image = _opened(essence, kind)
-        pieces.check_sides(image.width, image.height)
+        pieces.check_sides(image.width, image.height, sides)
         if image.get_n_pages() > 1:
             raise PictureRefused("animated")
         if kind == "webp":

@@ -3,7 +3,17 @@
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sides:
+    """How small and how large a picture may be."""
+
+    min_side_px: int
+    max_pixels: int
+
 
 MAX_RESULT_BYTES = 25 * 2**20
 MAX_UPLOAD_BYTES = 10 * 2**20
@@ -13,6 +23,12 @@ MAX_SIDE_PX = 8192
 MAX_SCANS = 100
 MAX_SEGMENTS = 10_000
 MAX_EXIF_BYTES = 64 * 2**10
+# A photo may be as large as a camera makes it.
+UPLOAD_SIDES = Sides(min_side_px=1, max_pixels=MAX_PIXELS)
+# The largest picture that is ever asked for has 1024 x 1024; what has more than four times as many
+# pixels is somebody else's. It also bounds the master: noise with alpha makes 17 MB of this size,
+# and would make 100 MB of a photo's. Below 32 there is nothing that could be looked at.
+RESULT_SIDES = Sides(min_side_px=32, max_pixels=2048 * 2048)
 
 CHILD_MEMORY_BYTES = 512 * 2**20
 CHILD_CPU_S = 10

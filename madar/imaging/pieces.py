@@ -53,9 +53,12 @@ def essential(picture: bytes) -> tuple[Kind, bytes]:
     raise PictureRefused("not_an_image", "neither PNG, JPEG nor WebP")
 
 
-def check_sides(width_px: int, height_px: int) -> None:
-    if width_px * height_px > limits.MAX_PIXELS or max(width_px, height_px) > limits.MAX_SIDE_PX:
-        raise PictureRefused("too_many_pixels")
+def check_sides(width_px: int, height_px: int, sides: limits.Sides = limits.UPLOAD_SIDES) -> None:
+    told = f"{width_px} x {height_px}"
+    if width_px * height_px > sides.max_pixels or max(width_px, height_px) > limits.MAX_SIDE_PX:
+        raise PictureRefused("too_many_pixels", told)
+    if min(width_px, height_px) < sides.min_side_px:
+        raise PictureRefused("too_small", told)
 
 
 def _png(picture: bytes) -> bytes:

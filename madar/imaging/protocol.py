@@ -19,6 +19,7 @@ Reason = Literal[
     "not_an_image",
     "animated",
     "too_many_pixels",
+    "too_small",
     "too_large",
     "all_black",
     "not_transparent",

@@ -7,6 +7,7 @@ Figures: `python bench/finalize.py`, 1024 × 1024, glass.
 from madar.domain.transparency import defects_of
 from madar.imaging.alpha import is_all_black, measure
 from madar.imaging.decode import Image, decode
+from madar.imaging.limits import RESULT_SIDES, UPLOAD_SIDES
 from madar.imaging.protocol import AcceptedUpload, Finalized, PictureRefused
 
 THUMBNAIL_SIDE_PX = 400
@@ -23,7 +24,7 @@ _UPLOAD_COMPRESSION = 3
 
 def finalize(picture: bytes) -> Finalized:
     """Measure first, then encode. Raises PictureRefused."""
-    image = decode(picture)
+    image = decode(picture, RESULT_SIDES)
     if is_all_black(image):
         raise PictureRefused("all_black")
     transparency = measure(image)
@@ -41,7 +42,7 @@ def finalize(picture: bytes) -> Finalized:
 
 def accept_upload(picture: bytes) -> AcceptedUpload:
     """Raises PictureRefused. The bytes that came in are never kept."""
-    image = decode(picture)
+    image = decode(picture, UPLOAD_SIDES)
     return AcceptedUpload(
         png=_png(image, compression=_UPLOAD_COMPRESSION),
         thumbnail_webp=_thumbnail(image),

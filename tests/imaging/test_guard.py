@@ -308,6 +308,20 @@ def test_a_picture_that_needs_more_memory_than_there_may_be_is_refused() -> None
     with_imaging(scenario)
 
 
+def test_a_picture_that_takes_too_much_processor_time_is_refused() -> None:
+    async def scenario(imaging: Imaging) -> None:
+        await imaging.finalize(PICTURE)
+        (child,) = children()
+        child.rlimit(psutil.RLIMIT_CPU, (1, 1))
+
+        assert await reason_of(imaging.accept_upload(HUGE)) == "decoder_failed"
+
+        assert (await imaging.finalize(PICTURE)).width_px == 64
+        assert children() != [child]
+
+    with_imaging(scenario)
+
+
 def test_a_child_is_confined(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("JWT_SECRET", "not for decoders")
 
