@@ -4,7 +4,7 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench parts types fuzz lock clean
+.PHONY: help run test check format bench mutations parts types fuzz faults lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -24,6 +24,9 @@ help:
 	@echo 'make types   write docs/contract anew: OpenAPI, socket events, TypeScript'
 	@echo 'make fuzz    50,000 generated requests (COUNT=1000 for fewer; goes on where it was cut off)'
 	@echo '             and 3,000 hostile pictures'
+	@echo 'make faults  1,620 crashes, an hour of nemesis and more (SHARE=0.1 for a tenth; goes on where it'
+	@echo '             was cut off)'
+	@echo 'make mutations  take one guard after the other out of a copy: some test has to fail'
 	@echo 'make parts   fetch what the page at /docs is made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
 	@echo 'make clean   remove .venv and caches; pictures and database stay (madar reset)'
@@ -44,6 +47,12 @@ types: frontend/node_modules/ready-to-test
 fuzz: .venv/ready-to-test
 	@$(python) -m tests.fuzz $(COUNT)
 	@$(python) -m tests.hostile
+
+faults: .venv/ready-to-test
+	@$(python) -m tests.faults --share $(or $(SHARE),1) --minutes $(or $(MINUTES),60)
+
+mutations: .venv/ready-to-test
+	@$(python) -m tests.mutations $(WORDS)
 
 check: .venv/ready-to-test
 	@$(python) -m ruff check

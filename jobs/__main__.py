@@ -1,126 +1,120 @@
-"""The worker process: the queue's workers, the reconciler, and the keeper of leases."""
+"""The worker process: the queue's worker, the reconciler, the keeper of leases, the purges."""
 
 import asyncio
 import contextlib
 import logging
 import os
+import secrets
 import signal
 import socket
-import time
+import sys
 
-from procrastinate.exceptions import ConnectorException
-
-from jobs import generations, maintenance
-from jobs.reconciler import Reconciler
+from jobs.leases import LEASES, keep_leases
+from jobs.maintenance import FAL_PURGES, PURGES, keep_purging, keep_purging_at_fal
+from jobs.measuring import DatabaseCollector
+from jobs.reconciler import RECONCILER, Reconciler
+from jobs.serving import DRAIN_S, LOOPS, serve_queue
+from jobs.waiting import NUMBERS, keep_numbers
 from madar import log as logs
-from madar import queue
 from madar.actions.work import Worker
+from madar.clients.storage import NOBODY_WAITS
 from madar.errors import Unavailable
+from madar.liveness import GAVE_UP, Liveness, end_within
+from madar.metrics import LoopCollector, serving
 from madar.resources import open_resources
 from madar.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
 
-DRAIN_S = 20
-QUEUE_POLL_S = 1.0
-RESTART_MAX_S = 10
+CLOSING_S = 8
 
 
-def run(settings: Settings) -> None:
-    """Work until SIGTERM or SIGINT; then finish what is in hand within 20 s."""
+def run(settings: Settings, *, beats_to: int | None = None) -> int:
+    """Work until SIGTERM or SIGINT, then finish what is in hand; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
-    asyncio.run(_main(settings))
+    return asyncio.run(_main(settings, beats_to))
 
 
-async def _main(settings: Settings) -> None:
+async def _main(settings: Settings, beats_to: int | None) -> int:
     stopping = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stopping.set)
-    await work(settings, stopping)
+
+    def give_up() -> None:
+        stopping.set()
+        end_within(DRAIN_S + CLOSING_S)
+
+    liveness = Liveness(settings.loop_silence_s, on_give_up=give_up)
+    await work(settings, stopping, liveness, beats_to=beats_to)
+    return GAVE_UP if liveness.gave_up else 0
 
 
-async def work(settings: Settings, stopping: asyncio.Event) -> None:
+async def work(
+    settings: Settings,
+    stopping: asyncio.Event,
+    liveness: Liveness | None = None,
+    *,
+    beats_to: int | None = None,
+) -> None:
     """The worker without its process; ends when `stopping` is set and hands are empty."""
+    liveness = liveness or Liveness(settings.loop_silence_s, on_give_up=stopping.set)
     concurrency = settings.worker_concurrency
     size = 2 * concurrency + 6
-    async with open_resources(settings, url=settings.direct_url, pool_size=size) as resources:
-        name = f"{socket.gethostname()}:{os.getpid()}"
-        worker = Worker(resources=resources, name=name)
-        reconciler = Reconciler(worker, concurrency=concurrency)
-        async with asyncio.TaskGroup() as tasks:
-            loops = [
-                tasks.create_task(reconciler.run(stopping)),
-                tasks.create_task(_run_queue(worker, concurrency, stopping)),
-                tasks.create_task(_keep_leases(worker)),
-                tasks.create_task(maintenance.keep_purging(worker)),
-            ]
-            log.info("worker.ready", extra={"worker": name})
-            await stopping.wait()
-            await _drain(worker, *loops)
+    async with (
+        open_resources(
+            settings, url=settings.direct_url, pool_size=size, patience=NOBODY_WAITS
+        ) as resources,
+        contextlib.AsyncExitStack() as stack,
+        asyncio.TaskGroup() as tasks,
+    ):
+        worker = Worker(resources=resources, name=_name())
+        collectors = LoopCollector(liveness), DatabaseCollector(resources.pool)
+        stack.enter_context(serving(settings.host, settings.worker_metrics_port, *collectors))
+        reconciler = Reconciler(worker, liveness, concurrency=concurrency)
+        clock = tasks.create_task(liveness.run(beats_to))
+        reconciling = tasks.create_task(
+            liveness.keep(RECONCILER, lambda: reconciler.run(stopping), stopping=stopping)
+        )
+        queueing = tasks.create_task(
+            liveness.keep(
+                "queue",
+                lambda: serve_queue(worker, liveness, concurrency=concurrency),
+                loops=LOOPS,
+            )
+        )
+        keeping = [
+            tasks.create_task(liveness.keep(LEASES, lambda: keep_leases(worker, liveness))),
+            tasks.create_task(liveness.keep(PURGES, lambda: keep_purging(worker, liveness))),
+            tasks.create_task(
+                liveness.keep(FAL_PURGES, lambda: keep_purging_at_fal(worker, liveness))
+            ),
+            tasks.create_task(liveness.keep(NUMBERS, lambda: keep_numbers(worker, liveness))),
+        ]
+        log.info("worker.ready", extra={"worker": worker.name})
+        await stopping.wait()
+        await _drain(worker, reconciling, queueing)
         with contextlib.suppress(Unavailable):
             await worker.release_leases()
+        for loop in (reconciling, *keeping, clock):
+            loop.cancel()
 
 
 async def _drain(
-    worker: Worker,
-    reconciling: asyncio.Task[None],
-    queueing: asyncio.Task[None],
-    *keeping: asyncio.Task[None],
+    worker: Worker, reconciling: asyncio.Task[None], queueing: asyncio.Task[None]
 ) -> None:
     """Take nothing more, finish what is in hand; leases are kept until the end."""
     worker.changed.set()
-    queueing.cancel()  # again only at the end: a second time leaves its jobs running
+    queueing.cancel()  # only once: a second time leaves its jobs running
     _, unfinished = await asyncio.wait({reconciling, queueing}, timeout=DRAIN_S)
-    for loop in (*unfinished, *keeping):
-        loop.cancel()
+    if reconciling in unfinished:
+        reconciling.cancel()
+    await asyncio.wait({reconciling, queueing}, timeout=CLOSING_S / 2)
 
 
-async def _run_queue(worker: Worker, concurrency: int, stopping: asyncio.Event) -> None:
-    """The library ends its loop, with or without an error, when the database goes away."""
-    failures = 0
-    while not stopping.is_set():
-        started = time.monotonic()
-        try:
-            await _serve_jobs(worker, concurrency)
-            log.warning("queue.ended")
-        except ConnectorException as error:
-            log.warning("queue.interrupted", extra={"why": str(error.__cause__)})
-        except Exception:
-            log.exception("queue.failed")
-        failures = 0 if time.monotonic() - started > RESTART_MAX_S else failures + 1
-        with contextlib.suppress(TimeoutError):
-            async with asyncio.timeout(min(RESTART_MAX_S, 0.25 * 2 ** min(failures, 10))):
-                await stopping.wait()
-
-
-async def _serve_jobs(worker: Worker, concurrency: int) -> None:
-    # One wide worker, one LISTEN connection: our tasks use neither locks nor the queue's
-    # retries, which would wait for the next poll in a wide worker.
-    app = queue.make_app()
-    generations.register(app)
-    maintenance.register(app)
-    await app.open_async(worker.resources.pool)
-    await app.run_worker_async(
-        queues=[queue.GENERATIONS_QUEUE],
-        concurrency=concurrency,
-        fetch_job_polling_interval=QUEUE_POLL_S,
-        shutdown_graceful_timeout=DRAIN_S,
-        delete_jobs="successful",
-        install_signal_handlers=False,
-        additional_context={"worker": worker},
-    )
-
-
-async def _keep_leases(worker: Worker) -> None:
-    while True:
-        await asyncio.sleep(worker.resources.settings.lease_s / 3)
-        try:
-            await worker.extend_leases()
-        except Unavailable as error:
-            log.warning("leases.interrupted", extra={"why": error.code})
-        except Exception:
-            log.exception("leases.failed")
+def _name() -> str:
+    """No process had it before, also where a new container's is as the old one's was."""
+    return f"{socket.gethostname()}:{os.getpid()}:{secrets.token_hex(4)}"
 
 
 if __name__ == "__main__":
-    run(load_settings())
+    sys.exit(run(load_settings()))

@@ -1,5 +1,6 @@
 """Wake-ups of generations."""
 
+import asyncio
 import logging
 from typing import cast
 from uuid import UUID
@@ -13,6 +14,9 @@ from madar.errors import Unavailable
 
 log = logging.getLogger(__name__)
 
+# Longer than anything that one generation may need in one go; what hangs is driven anew.
+DRIVE_S = 600
+
 
 def register(app: App) -> None:
     @app.task(name=queue.ADVANCE, queue=queue.GENERATIONS_QUEUE, pass_context=True)
@@ -21,9 +25,13 @@ def register(app: App) -> None:
     ) -> None:
         """Only a wake-up: what it cannot do now, the reconciler does later."""
         try:
-            await advance_generation(worker_of(context), UUID(generation_id))
-        except Unavailable as error:
-            log.warning("job.interrupted", extra={"job_id": context.job.id, "why": error.code})
+            async with asyncio.timeout(DRIVE_S):
+                await advance_generation(
+                    worker_of(context), UUID(generation_id), may_be_suspect=False
+                )
+        except (Unavailable, TimeoutError) as error:
+            extra = {"job_id": context.job.id, "why": type(error).__name__}
+            log.warning("job.interrupted", extra=extra)
 
 
 def worker_of(context: JobContext) -> Worker:

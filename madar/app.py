@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import signal
 from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from types import FrameType
 
 import uvicorn
 from starlette.applications import Starlette
@@ -11,7 +14,8 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from madar import log as logs
-from madar.actions.usage import UsageLog
+from madar import metrics
+from madar.actions.usage import USAGE, UsageLog
 from madar.api.connections import Connection, Socket
 from madar.api.cors import Cors
 from madar.api.middleware import Edge
@@ -19,12 +23,14 @@ from madar.api.problems import on_bug, on_disconnect, on_http_exception, on_mada
 from madar.api.request import State
 from madar.api.routes import routes
 from madar.errors import MadarError
+from madar.liveness import GAVE_UP, Liveness, end_within
 from madar.realtime.hub import Hub
 from madar.realtime.listener import Listener
 from madar.resources import open_resources
 from madar.settings import Settings
 
 DRAIN_S = 20
+CLOSING_S = 5  # after the drain: what requests left behind is written, connections are closed
 LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
 MAX_MESSAGE_BYTES = 64 * 1024
@@ -36,8 +42,11 @@ READ_HEADERS = (
 )
 
 
-def create_app(settings: Settings) -> ASGIApp:
+def create_app(
+    settings: Settings, liveness: Liveness | None = None, *, beats_to: int | None = None
+) -> ASGIApp:
     """CORS wraps everything: a refusal without its headers looks like a network error."""
+    alive = liveness or Liveness(settings.loop_silence_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
@@ -46,18 +55,23 @@ def create_app(settings: Settings) -> ASGIApp:
             open_resources(settings) as resources,
             asyncio.TaskGroup() as tasks,
         ):
-            listener = Listener(settings.direct_url, resources.pool, hub, resources.cache)
-            listening = tasks.create_task(listener.run())
-            reading = tasks.create_task(resources.reads.run())
+            listener = Listener(settings.direct_url, resources.pool, hub, resources.cache, alive)
             usage = UsageLog(resources.pool)
-            tasks.create_task(usage.run())
+            running = [
+                tasks.create_task(alive.run(beats_to)),
+                tasks.create_task(listener.run()),
+                tasks.create_task(resources.reads.run(alive)),
+                tasks.create_task(alive.keep("webhooks", resources.webhooks.run, loops=())),
+            ]
+            writing = partial(usage.run, alive)
+            tasks.create_task(alive.keep(USAGE, writing, stopping=usage.stopped))
             with contextlib.suppress(TimeoutError):  # without a database we start all the same
                 async with asyncio.timeout(LISTEN_WAIT_S):
                     await listener.heard.wait()
-            yield State(resources=resources, hub=hub, usage=usage)
-            listening.cancel()
-            reading.cancel()
+            yield State(resources=resources, hub=hub, listener=listener, usage=usage)
             usage.stop()
+            for loop in running:
+                loop.cancel()
 
     app = Starlette(
         routes=routes,
@@ -81,11 +95,25 @@ def create_app(settings: Settings) -> ASGIApp:
     )
 
 
-def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> None:
-    """Until SIGTERM or SIGINT; sockets are then closed with 1012, requests finish."""
+def serve(
+    settings: Settings,
+    *,
+    ready: Callable[[], None] | None = None,
+    beats_to: int | None = None,
+) -> int:
+    """Until SIGTERM or SIGINT, then sockets close with 1012, requests finish; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
+    # Uvicorn raises again what it was told to end by, for whoever listened before it.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _ended_already)
+
+    def give_up() -> None:
+        server.should_exit = True
+        end_within(DRAIN_S + CLOSING_S)
+
+    liveness = Liveness(settings.loop_silence_s, on_give_up=give_up)
     config = uvicorn.Config(
-        create_app(settings),
+        create_app(settings, liveness, beats_to=beats_to),
         host=settings.host,
         port=settings.port,
         http=Connection,
@@ -99,11 +127,20 @@ def serve(settings: Settings, *, ready: Callable[[], None] | None = None) -> Non
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    _Server(config, ready).run()
+    server = _Server(config, ready)
+    with metrics.serving(settings.host, settings.metrics_port, metrics.LoopCollector(liveness)):
+        server.run()
+    if liveness.gave_up:
+        return GAVE_UP
+    return 0 if server.started else 1
+
+
+def _ended_already(number: int, frame: FrameType | None) -> None:
+    del number, frame
 
 
 class _Server(uvicorn.Server):
-    """Says when it listens."""
+    """Says when it listens; a second signal does not cut the drain short, which ends anyway."""
 
     def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
         super().__init__(config)
@@ -113,3 +150,7 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)  # pyright: ignore[reportArgumentType]
         if self._ready and self.started:
             self._ready()
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        if not self.should_exit:
+            super().handle_exit(sig, frame)

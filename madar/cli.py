@@ -15,6 +15,10 @@ from madar import __version__
 # Name, what it does, and where it is: the whole command line in one list.
 COMMANDS = {
     "dev": ("Start everything on this machine", "madar.commands.dev:dev"),
+    "start": (
+        "Run web and worker together, as the container does",
+        "madar.commands.processes:start",
+    ),
     "serve": ("Run the web process", "madar.commands.processes:serve"),
     "worker": ("Run the worker process", "madar.commands.processes:worker"),
     "migrate": ("Plan, apply and list database migrations", "madar.commands.migrate:migrate"),

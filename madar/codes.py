@@ -105,6 +105,9 @@ CODES: dict[str, Code] = {
     "body_too_slow": Code(408, is_retryable=True),
     "return_to_invalid": Code(422),
     "upload_animated": Code(422),
+    "generation_ended": Code(409),
+    "generation_not_failed": Code(409),
+    "generation_not_retryable": Code(409),
     "internal": Code(500, is_retryable=True, ends_generation=True),
     "too_busy": Code(503, is_retryable=True),
     "database_unavailable": Code(503, is_retryable=True),
@@ -118,6 +121,7 @@ CODES: dict[str, Code] = {
     "timeout": Code(None, is_retryable=True, ends_generation=True),
     "result_expired": Code(None, is_retryable=True, ends_generation=True),
     "result_invalid": Code(None, is_retryable=True, ends_generation=True),
+    "cancelled": Code(None, is_retryable=True, ends_generation=True),
     "transparency_failed": Code(None, is_retryable=True, ends_generation=True),
 }
 

@@ -1,12 +1,10 @@
-"""The queue's front: the Procrastinate app, the names of its tasks, and its bell.
+"""The queue's front: the names of its tasks, and its bell.
 
 Jobs are inserted by the queries that commit what they are about (sql/queries), so row and job
 appear together or not at all; a test holds the names there to the tasks in `jobs`.
 """
 
 import logging
-
-import procrastinate
 
 from madar.db import system
 from madar.db.pool import Pool, connection
@@ -16,11 +14,6 @@ log = logging.getLogger(__name__)
 
 GENERATIONS_QUEUE = "generations"
 ADVANCE = "generations.advance"
-
-
-def make_app() -> procrastinate.App:
-    """A fresh one whenever resources open: it never forgets a pool it was given."""
-    return procrastinate.App(connector=procrastinate.PsycopgConnector())
 
 
 async def ring_workers(pool: Pool) -> None:

@@ -6,13 +6,14 @@ from dataclasses import dataclass
 
 import httpx
 
+from madar.clients.buckets import Patience
 from madar.clients.cache import Cache
 from madar.clients.fal import Fal, open_fal
 from madar.clients.fal_webhooks import WebhookVerifier
 from madar.clients.google import Google
 from madar.clients.limits import Limiter
-from madar.clients.media import Media, open_media
-from madar.clients.storage import Storage
+from madar.clients.media import Media
+from madar.clients.storage import SOMEBODY_WAITS, Storage
 from madar.clients.tls import tls_context
 from madar.clients.upstash import open_upstash
 from madar.db.lines import Lines
@@ -40,13 +41,16 @@ class Resources:
 
 @asynccontextmanager
 async def open_resources(
-    settings: Settings, *, url: str = "", pool_size: int = 10
+    settings: Settings,
+    *,
+    url: str = "",
+    pool_size: int = 10,
+    patience: Patience = SOMEBODY_WAITS,
 ) -> AsyncGenerator[Resources]:
     """Opens without waiting for anybody: what is away at start may come later."""
     async with (
         open_pool(url or str(settings.database_url), max_size=pool_size) as pool,
         open_fal(settings) as fal,
-        open_media(settings) as media,
         open_imaging() as imaging,
         open_upstash(settings) as upstash,
         httpx.AsyncClient(timeout=5, verify=tls_context()) as http,
@@ -56,10 +60,10 @@ async def open_resources(
             pool=pool,
             reads=Reads(url or str(settings.database_url), pool),
             fal=fal,
-            media=media,
+            media=Media(settings),
             webhooks=WebhookVerifier(settings, http),
             google=Google(settings),
-            storage=Storage(settings),
+            storage=Storage(settings, patience),
             imaging=imaging,
             limiter=Limiter(upstash),
             cache=Cache(upstash),

@@ -23,11 +23,14 @@ MIN_DIFFERENT_BYTES = 10
 FRONTEND_DEV_SERVER = "http://localhost:3000"
 LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, not bound
 PLATFORMS = ("none", "fly", "railway")
+Provider = Literal["local", "aws-s3", "cloudflare-r2", "gcs", "azure"]
 LOCAL_VALUES = {
     "fal_api_key": "local:simulator",
     "fal_account_id": "madar-simulator",
     "google_client_id": "madar-local",
 }
+# Not a whole top-level domain, and not a number.
+_HOST_OR_SUFFIX = re.compile(r"\.?([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{1,62}")
 _HTTPS_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
@@ -103,15 +106,24 @@ class Settings(BaseSettings):
     fal_jwks_url: str = "https://rest.fal.ai/.well-known/jwks.json"
     fal_media_hosts: Words = ("fal.media", "v3.fal.media", "v3b.fal.media")
     fal_account_id: str = ""
+    fal_concurrency: int = Field(default=2, ge=1, le=1000)
     fal_webhook_secret: SecretText = Secret("")
     translate_model: str = "google/gemini-2.5-flash"
 
+    storage_provider: Provider = "local"
     storage_dir: Path = ROOT / ".madar" / "files"
+    aws_access_key_id: str = ""
+    aws_secret_access_key: SecretText = Secret("")
+    aws_region: str = ""
+    aws_bucket_name: str = ""
+    aws_endpoint_url: str = ""
+    cdn_url: str = ""
     rate_limit_api: RateText = parse_rate("100/15m")
     rate_limit_reads: RateText = parse_rate("3000/15m")
     rate_limit_sign_in: RateText = parse_rate("20/1m")
     rate_limit_generations: RateText = parse_rate("5/1m")
     quota_generations: RateText = parse_rate("200/1d")
+    trash_days: float = Field(default=30, ge=0, le=3650)
     upstash_redis_rest_url: str = ""
     upstash_redis_rest_token: SecretText = Secret("")
     redis_url: SecretText = Secret("")
@@ -125,6 +137,8 @@ class Settings(BaseSettings):
     attempt_deadline_s: float = Field(default=900, gt=0)
     generation_deadline_s: float = Field(default=1800, gt=0)
     reconcile_every_s: float = Field(default=15, gt=0)
+    loop_silence_s: float = Field(default=30, gt=0)
+    metrics_port: int = Field(default=9091, ge=0, le=65534)
 
     simulator_speed: float = Field(default=1, ge=0)
     simulator_faults: Words = ()
@@ -137,6 +151,11 @@ class Settings(BaseSettings):
     def direct_url(self) -> str:
         """For LISTEN and the queue, which a transaction pooler would silence."""
         return str(self.database_direct_url) or str(self.database_url)
+
+    @property
+    def worker_metrics_port(self) -> int:
+        """Beside the web process on one machine; 0 is nowhere."""
+        return self.metrics_port and self.metrics_port + 1
 
     @property
     def home_url(self) -> str:
@@ -159,6 +178,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_weak(self) -> Self:
         faults = [*_missing(self), *_unreadable(self), *_incomplete(self), *_insecure(self)]
+        faults += _without_bucket(self)
         if self.is_production:
             faults += _weak(self)
         if faults:
@@ -253,6 +273,30 @@ def _incomplete(settings: Settings) -> list[str]:
     return []
 
 
+def _without_bucket(settings: Settings) -> list[str]:
+    """One line for all that is missing: with a part of it no picture can be kept."""
+    provider = settings.storage_provider
+    if provider == "local":
+        return []
+    needed = {
+        "AWS_BUCKET_NAME": settings.aws_bucket_name,
+        "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
+        "AWS_SECRET_ACCESS_KEY": str(settings.aws_secret_access_key),
+    }
+    if provider == "aws-s3":
+        needed["AWS_REGION"] = settings.aws_region
+    if provider == "cloudflare-r2":
+        needed["AWS_ENDPOINT_URL"] = settings.aws_endpoint_url
+    faults: list[str] = []
+    if missing := [name for name, value in needed.items() if not value]:
+        other = "or STORAGE_PROVIDER=local keeps pictures in STORAGE_DIR"
+        faults.append(f"STORAGE_PROVIDER={provider} also needs {', '.join(missing)}; {other}")
+    url = urlsplit(settings.aws_endpoint_url)
+    if settings.aws_endpoint_url and not (url.scheme in {"https", "http"} and url.hostname):
+        faults.append("AWS_ENDPOINT_URL must be like https://<account>.r2.cloudflarestorage.com")
+    return faults
+
+
 def _insecure(settings: Settings) -> list[str]:
     """Browsers drop a SameSite=None cookie without Secure, and a Secure one over plain HTTP.
 
@@ -287,6 +331,11 @@ def _weak(settings: Settings) -> list[str]:
     ]
     if any(host in LOOPBACK for host in settings.fal_media_hosts):
         faults.append("FAL_MEDIA_HOSTS may not name this machine")
+    faults += [
+        f"FAL_MEDIA_HOSTS must be like fal.media, or .fal.media for all below it, not {host}"
+        for host in settings.fal_media_hosts
+        if host not in LOOPBACK and not _HOST_OR_SUFFIX.fullmatch(host)
+    ]
     if settings.simulator_faults:
         faults.append("SIMULATOR_FAULTS has no meaning in production; remove it")
     urls = ("app_url", "google_issuer", "google_redirect_uri")
@@ -295,8 +344,11 @@ def _weak(settings: Settings) -> list[str]:
         for name in (*urls, "fal_queue_url", "fal_api_url", "fal_jwks_url")
         if not str(getattr(settings, name)).startswith("https://")
     ]
-    if settings.upstash_redis_rest_url.startswith("http://"):
-        faults.append("UPSTASH_REDIS_REST_URL must start with https:// in production")
+    faults += [
+        f"{name.upper()} must start with https:// in production"
+        for name in ("upstash_redis_rest_url", "aws_endpoint_url")
+        if str(getattr(settings, name)).startswith("http://")
+    ]
     if not settings.fal_account_id:
         faults.append("FAL_ACCOUNT_ID is missing; webhooks are accepted for this account only")
     return faults

@@ -769,6 +769,14 @@ CREATE FUNCTION public.search_query(typed text) RETURNS tsquery
 END;
 
 --
+-- Name: seconds_at_fal(jsonb, text); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.seconds_at_fal(step_seconds jsonb, step text) RETURNS double precision
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    RETURN ((CASE WHEN (step = 'translate'::text) THEN COALESCE(((step_seconds ->> 'translate'::text))::double precision, (0)::double precision) ELSE (0)::double precision END + CASE WHEN (step = ANY (ARRAY['translate'::text, 'draw'::text])) THEN COALESCE(((step_seconds ->> 'draw'::text))::double precision, (0)::double precision) ELSE (0)::double precision END) + CASE WHEN (step = ANY (ARRAY['translate'::text, 'draw'::text, 'cutout'::text])) THEN COALESCE(((step_seconds ->> 'cutout'::text))::double precision, (0)::double precision) ELSE (0)::double precision END);
+
+--
 -- Name: without_endings(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -931,65 +939,6 @@ COMMENT ON COLUMN public.fal_gate.next_turn_at IS 'When the next turn may be giv
 COMMENT ON COLUMN public.fal_gate.places IS 'FAL_CONCURRENCY, as a worker saw it last: for estimates.';
 
 --
--- Name: fal_purges; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.fal_purges (
-    attempt_id uuid NOT NULL,
-    endpoint text NOT NULL,
-    request_id text,
-    arguments jsonb,
-    sent_at timestamp with time zone NOT NULL,
-    is_cancelled boolean DEFAULT false NOT NULL,
-    keeps_payload boolean DEFAULT false NOT NULL,
-    tries integer DEFAULT 0 NOT NULL,
-    due_at timestamp with time zone DEFAULT now() NOT NULL,
-    created_at timestamp with time zone DEFAULT now() NOT NULL
-);
-
---
--- Name: TABLE fal_purges; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.fal_purges IS 'Requests to cancel at Fal, with their copies to remove there; a row goes when it is done.';
-
---
--- Name: COLUMN fal_purges.request_id; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.fal_purges.request_id IS 'Null while it is unknown whether Fal ever had the request: then it is looked up.';
-
---
--- Name: COLUMN fal_purges.arguments; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.fal_purges.arguments IS 'For looking it up, only while there is no request id.';
-
---
--- Name: COLUMN fal_purges.keeps_payload; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON COLUMN public.fal_purges.keeps_payload IS 'Only to be cancelled: its person may still see it.';
-
---
--- Name: file_servings; Type: TABLE; Schema: public; Owner: -
---
-
-CREATE TABLE public.file_servings (
-    generation_id uuid NOT NULL,
-    kind text NOT NULL,
-    link_hash bytea NOT NULL,
-    served_at timestamp with time zone DEFAULT now() NOT NULL,
-    CONSTRAINT file_servings_kind_known CHECK ((kind = ANY (ARRAY['view'::text, 'download'::text])))
-);
-
---
--- Name: TABLE file_servings; Type: COMMENT; Schema: public; Owner: -
---
-
-COMMENT ON TABLE public.file_servings IS 'Links that were counted: one counts once, however often it is fetched. Needed while it lives.';
-
---
 -- Name: generation_styles; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1007,14 +956,21 @@ CREATE TABLE public.generation_styles (
     sort_order integer DEFAULT 0 NOT NULL,
     typical_seconds real,
     created_at timestamp with time zone DEFAULT now() NOT NULL,
-    updated_at timestamp with time zone DEFAULT now() NOT NULL
+    updated_at timestamp with time zone DEFAULT now() NOT NULL,
+    step_seconds jsonb DEFAULT '{}'::jsonb NOT NULL
 );
 
 --
 -- Name: COLUMN generation_styles.typical_seconds; Type: COMMENT; Schema: public; Owner: -
 --
 
-COMMENT ON COLUMN public.generation_styles.typical_seconds IS 'Median of the last 20 pictures; null below three.';
+COMMENT ON COLUMN public.generation_styles.typical_seconds IS 'Median of the last 20 pictures, without their waiting for turns; null below three.';
+
+--
+-- Name: COLUMN generation_styles.step_seconds; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generation_styles.step_seconds IS 'Of the same pictures, by step: the median of the seconds for which it held a place at Fal.';
 
 --
 -- Name: generations; Type: TABLE; Schema: public; Owner: -
@@ -1115,6 +1071,159 @@ COMMENT ON COLUMN public.generations.promised_at IS 'When it was to be done by t
 --
 
 COMMENT ON COLUMN public.generations.expected_at IS 'When it is to be done by the newest estimate.';
+
+--
+-- Name: style_paces; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.style_paces AS
+ SELECT s.id AS style,
+    step.name AS step,
+    ((s.step_seconds ->> step.name))::double precision AS step_seconds,
+        CASE
+            WHEN (s.step_seconds <> '{}'::jsonb) THEN public.seconds_at_fal(s.step_seconds, step.name)
+            ELSE COALESCE((s.typical_seconds)::double precision, ( SELECT avg(generation_styles.typical_seconds) AS avg
+               FROM public.generation_styles))
+        END AS held_seconds,
+    ((s.typical_seconds - public.seconds_at_fal(s.step_seconds, 'draw'::text)) + public.seconds_at_fal(s.step_seconds, step.name)) AS seconds_to_go
+   FROM (public.generation_styles s
+     CROSS JOIN ( VALUES ('translate'::text), ('draw'::text), ('cutout'::text)) step(name));
+
+--
+-- Name: fal_requests; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.fal_requests AS
+ SELECT a.id AS attempt_id,
+    a.generation_id,
+    g.user_id,
+    a.state,
+    COALESCE(a.granted_at, a.sent_at) AS began_at,
+    GREATEST((pace.step_seconds - (EXTRACT(epoch FROM (now() - COALESCE(a.granted_at, a.sent_at))))::double precision), (0)::double precision) AS seconds_left,
+    pace.seconds_to_go
+   FROM ((public.attempts a
+     JOIN public.generations g ON ((g.id = a.generation_id)))
+     JOIN public.style_paces pace ON ((((pace.style)::text = (g.style)::text) AND (pace.step = a.step))))
+  WHERE (((a.state = ANY (ARRAY['sent'::text, 'unknown'::text, 'accepted'::text])) OR ((a.state = 'prepared'::text) AND (a.granted_at IS NOT NULL))) AND ((a.state <> 'unknown'::text) OR (a.sent_at > (now() - '00:01:00'::interval))) AND (g.next_action_at IS NOT NULL) AND (g.deleted_at IS NULL));
+
+--
+-- Name: fal_turns; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fal_turns (
+    user_id uuid NOT NULL,
+    last_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: TABLE fal_turns; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.fal_turns IS 'When a person''s last turn was, so that turns go round; forgotten soon.';
+
+--
+-- Name: fal_line; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.fal_line AS
+ SELECT attempt_id,
+    generation_id,
+    user_id,
+    would_hold,
+    held_seconds,
+    seconds_to_go,
+    row_number() OVER (ORDER BY would_hold, is_begun DESC, last_turn_at NULLS FIRST, waiting_since, attempt_id) AS place
+   FROM ( SELECT a.id AS attempt_id,
+            a.generation_id,
+            g.user_id,
+            (a.step = 'cutout'::text) AS is_begun,
+            a.waiting_since,
+            fal_turns.last_at AS last_turn_at,
+            (COALESCE(at_fal.n, (0)::bigint) + row_number() OVER (PARTITION BY g.user_id ORDER BY (a.step = 'cutout'::text) DESC, g.created_at, g.id)) AS would_hold,
+            pace.held_seconds,
+            pace.seconds_to_go
+           FROM ((((public.attempts a
+             JOIN public.generations g ON ((g.id = a.generation_id)))
+             JOIN public.style_paces pace ON ((((pace.style)::text = (g.style)::text) AND (pace.step = a.step))))
+             LEFT JOIN public.fal_turns ON ((fal_turns.user_id = g.user_id)))
+             LEFT JOIN ( SELECT fal_requests.user_id,
+                    count(*) AS n
+                   FROM public.fal_requests
+                  GROUP BY fal_requests.user_id) at_fal ON ((at_fal.user_id = g.user_id)))
+          WHERE ((a.state = 'prepared'::text) AND (a.granted_at IS NULL) AND (a.waiting_since IS NOT NULL) AND (g.next_action_at IS NOT NULL) AND (g.deleted_at IS NULL))) waiting;
+
+--
+-- Name: fal_purges; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.fal_purges (
+    attempt_id uuid NOT NULL,
+    endpoint text NOT NULL,
+    request_id text,
+    arguments jsonb,
+    sent_at timestamp with time zone NOT NULL,
+    is_cancelled boolean DEFAULT false NOT NULL,
+    keeps_payload boolean DEFAULT false NOT NULL,
+    tries integer DEFAULT 0 NOT NULL,
+    due_at timestamp with time zone DEFAULT now() NOT NULL,
+    created_at timestamp with time zone DEFAULT now() NOT NULL,
+    id bigint NOT NULL
+);
+
+--
+-- Name: TABLE fal_purges; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.fal_purges IS 'Requests to cancel at Fal, with their copies to remove there; a row goes when it is done.';
+
+--
+-- Name: COLUMN fal_purges.request_id; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.request_id IS 'Null while it is unknown whether Fal ever had the request: then it is looked up.';
+
+--
+-- Name: COLUMN fal_purges.arguments; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.arguments IS 'For looking it up, only while there is no request id.';
+
+--
+-- Name: COLUMN fal_purges.keeps_payload; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_purges.keeps_payload IS 'Only to be cancelled: its person may still see it.';
+
+--
+-- Name: fal_purges_id_seq; Type: SEQUENCE; Schema: public; Owner: -
+--
+
+ALTER TABLE public.fal_purges ALTER COLUMN id ADD GENERATED ALWAYS AS IDENTITY (
+    SEQUENCE NAME public.fal_purges_id_seq
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1
+);
+
+--
+-- Name: file_servings; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.file_servings (
+    generation_id uuid NOT NULL,
+    kind text NOT NULL,
+    link_hash bytea NOT NULL,
+    served_at timestamp with time zone DEFAULT now() NOT NULL,
+    CONSTRAINT file_servings_kind_known CHECK ((kind = ANY (ARRAY['view'::text, 'download'::text])))
+);
+
+--
+-- Name: TABLE file_servings; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.file_servings IS 'Links that were counted: one counts once, however often it is fetched. Needed while it lives.';
 
 --
 -- Name: uploads; Type: TABLE; Schema: public; Owner: -
@@ -1439,6 +1548,51 @@ COMMENT ON COLUMN public.translations.prompt_hash IS 'SHA-256 of the prompt, com
 COMMENT ON COLUMN public.translations.last_used_at IS 'To the day: it is not written at each use.';
 
 --
+-- Name: trash_documents; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.trash_documents AS
+ SELECT g.id,
+    g.user_id,
+    g.deleted_at,
+    json_strip_nulls(row_to_json(document.*)) AS document
+   FROM (public.generations g
+     CROSS JOIN LATERAL ( SELECT g.id,
+            g.state AS status,
+            g.fal_progress AS progress,
+            g.version,
+            g.prompt,
+                CASE
+                    WHEN (g.translation = 'done'::text) THEN g.prompt_english
+                    ELSE NULL::text
+                END AS "promptEnglish",
+            g.translation,
+            g.style,
+            g.aspect_ratio AS "aspectRatio",
+            g.input_type AS "inputType",
+            g.source_upload_id AS "sourceUploadId",
+                CASE
+                    WHEN (g.source_upload_id IS NOT NULL) THEN ( SELECT uploads.object_key
+                       FROM public.uploads
+                      WHERE (uploads.id = g.source_upload_id))
+                    ELSE NULL::text
+                END AS "sourceImageUrl",
+            g.custom_colors AS "customColors",
+            (g.seed)::text AS seed,
+            g.is_liked AS "isLiked",
+            g.parent_id AS "parentId",
+            ( SELECT row_to_json(result.*) AS row_to_json
+                   FROM ( SELECT ('trash/'::text || g.thumbnail_key) AS "thumbnailUrl",
+                            g.image_dimensions AS dimensions,
+                            g.file_size_bytes AS "fileSize",
+                            g.transparency) result) AS result,
+            g.created_at AS "createdAt",
+            g.completed_at AS "completedAt",
+            g.deleted_at AS "deletedAt",
+            g.gone_at AS "goneAt") document)
+  WHERE ((g.deleted_at IS NOT NULL) AND (g.gone_at > now()));
+
+--
 -- Name: user_sessions; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1576,7 +1730,21 @@ ALTER TABLE ONLY public.fal_gate
 --
 
 ALTER TABLE ONLY public.fal_purges
-    ADD CONSTRAINT fal_purges_pkey PRIMARY KEY (attempt_id);
+    ADD CONSTRAINT fal_purges_pkey PRIMARY KEY (id);
+
+--
+-- Name: fal_purges fal_purges_request_key; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fal_purges
+    ADD CONSTRAINT fal_purges_request_key UNIQUE NULLS NOT DISTINCT (attempt_id, request_id);
+
+--
+-- Name: fal_turns fal_turns_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.fal_turns
+    ADD CONSTRAINT fal_turns_pkey PRIMARY KEY (user_id);
 
 --
 -- Name: file_servings file_servings_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1771,7 +1939,7 @@ CREATE INDEX file_servings_by_age ON public.file_servings USING btree (served_at
 -- Name: generations_by_master_key; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX generations_by_master_key ON public.generations USING btree (master_key) WHERE (master_key IS NOT NULL);
+CREATE INDEX generations_by_master_key ON public.generations USING btree (master_key text_pattern_ops) WHERE (master_key IS NOT NULL);
 
 --
 -- Name: generations_by_parent; Type: INDEX; Schema: public; Owner: -
@@ -1783,7 +1951,7 @@ CREATE INDEX generations_by_parent ON public.generations USING btree (parent_id)
 -- Name: generations_by_result_image_key; Type: INDEX; Schema: public; Owner: -
 --
 
-CREATE INDEX generations_by_result_image_key ON public.generations USING btree (result_image_key) WHERE (result_image_key IS NOT NULL);
+CREATE INDEX generations_by_result_image_key ON public.generations USING btree (result_image_key text_pattern_ops) WHERE (result_image_key IS NOT NULL);
 
 --
 -- Name: generations_by_source; Type: INDEX; Schema: public; Owner: -
@@ -1796,6 +1964,12 @@ CREATE INDEX generations_by_source ON public.generations USING btree (source_upl
 --
 
 CREATE INDEX generations_by_style_done ON public.generations USING btree (style, completed_at DESC) WHERE (state = 'completed'::text);
+
+--
+-- Name: generations_by_thumbnail_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_thumbnail_key ON public.generations USING btree (thumbnail_key text_pattern_ops) WHERE (thumbnail_key IS NOT NULL);
 
 --
 -- Name: generations_by_user; Type: INDEX; Schema: public; Owner: -
@@ -1820,6 +1994,12 @@ CREATE INDEX generations_by_words ON public.generations USING gin (prompt_search
 --
 
 CREATE INDEX generations_deleted ON public.generations USING btree (user_id, created_at) WHERE (deleted_at IS NOT NULL);
+
+--
+-- Name: generations_deleted_by_thumbnail; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_deleted_by_thumbnail ON public.generations USING btree (thumbnail_key) WHERE (deleted_at IS NOT NULL);
 
 --
 -- Name: generations_due; Type: INDEX; Schema: public; Owner: -
@@ -1928,6 +2108,18 @@ CREATE INDEX translations_by_last_use ON public.translations USING btree (last_u
 --
 
 CREATE INDEX uploads_by_age ON public.uploads USING btree (created_at);
+
+--
+-- Name: uploads_by_object_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX uploads_by_object_key ON public.uploads USING btree (object_key text_pattern_ops);
+
+--
+-- Name: uploads_by_thumbnail_key; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX uploads_by_thumbnail_key ON public.uploads USING btree (thumbnail_key text_pattern_ops);
 
 --
 -- Name: uploads_by_user; Type: INDEX; Schema: public; Owner: -

@@ -16,6 +16,7 @@ from hypothesis import settings
 
 from madar.db import migrate
 from madar.local import postgres
+from tests.buckets import S3, serving_s3
 from tests.product import AMAL, BADR, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal, serving
 
@@ -83,6 +84,21 @@ def shared_fal(tmp_path_factory: pytest.TempPathFactory) -> Generator[Fal]:
 def fal(shared_fal: Fal) -> Generator[Fal]:
     yield shared_fal
     shared_fal.turn()
+
+
+@pytest.fixture(scope="session")
+def shared_s3(tmp_path_factory: pytest.TempPathFactory) -> Generator[S3]:
+    """One server for all tests with a bucket: it takes seconds to start."""
+    with serving_s3(tmp_path_factory.mktemp("s3")) as s3:
+        yield s3
+
+
+@pytest.fixture
+def s3(shared_s3: S3) -> Generator[S3]:
+    """With one empty bucket."""
+    shared_s3.clear()
+    yield shared_s3
+    shared_s3.go_on()
 
 
 Start = Callable[..., Product]

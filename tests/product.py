@@ -146,15 +146,18 @@ def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: An
             "fal_webhook_secret": "another secret for tests, long enough",
             "storage_dir": storage,
             "log_level": "warning",
+            "metrics_port": 0,
             "poll_min_s": 0.2,
             "lease_s": 3,
             "reconcile_every_s": 1,
             "submit_unknown_after_s": 3,
+            "fal_concurrency": 100,
             "rate_limit_api": "100000/15m",
             "rate_limit_reads": "100000/15m",
             "rate_limit_sign_in": "100000/1m",
             "rate_limit_generations": "100000/1m",
             "quota_generations": "100000/1d",
+            "trash_days": 0,
             **overrides,
         }
     )

@@ -21,6 +21,7 @@ from madar.local.environment import secrets_of
 from madar.local.postgres import Server
 from madar.local.state import Note, State
 from madar.simulator.faults import FAULTS as SIMULATOR_FAULTS
+from tests.buckets import BUCKET, S3
 from tests.local.processes import free_port
 from tests.product import Product
 
@@ -446,3 +447,24 @@ def test_reset_refuses_while_madar_runs(state: State) -> None:
     assert result.exit_code == 1
     assert "kill 4121" in result.stderr
     assert state.read_note()
+
+
+def test_doctor_tries_the_bucket_and_names_what_has_no_effect(state: State, s3: S3) -> None:
+    bucket = {name.upper(): value for name, value in s3.settings.items()}
+
+    def findings(**variables: str) -> dict[str, dict[str, str]]:
+        result = run("doctor", "--json", "--state", state.folder, **variables)
+        return {finding["name"]: finding for finding in json.loads(result.stdout)}
+
+    working = findings(**bucket)["Storage"]
+    left_behind = s3.pictures()
+    s3.drop_bucket()
+    broken = findings(**bucket)["Storage"]
+    unused = findings(**bucket | {"STORAGE_PROVIDER": "local"}, CDN_URL="https://cdn.test")
+
+    assert working["text"] == f"aws-s3 {BUCKET}: write, read, delete"
+    assert (working["verdict"], left_behind) == ("ok", [])
+    assert (broken["verdict"], unused["Unused"]["verdict"]) == ("problem", "warning")
+    assert "AWS_" in broken["next_step"]
+    assert "CDN_URL" in unused["Unused"]["text"]
+    assert "AWS_BUCKET_NAME" in unused["Unused"]["text"]

@@ -4,10 +4,11 @@ import inspect
 import re
 from typing import Any
 
-from jobs import generations, maintenance
+from jobs.serving import App
 from madar import queue
 from madar.db.sql import QUERIES
 from madar.db.system import GENERATIONS_CHANNEL
+from madar.liveness import Liveness
 
 _INSERT = re.compile(
     r"INSERT INTO procrastinate_jobs \(queue_name, task_name, args, queueing_lock\)\s+"
@@ -17,9 +18,7 @@ _INSERT = re.compile(
 
 def registered() -> dict[str, Any]:
     """Our tasks by name, as the worker has them."""
-    app = queue.make_app()
-    generations.register(app)
-    maintenance.register(app)
+    app = App("", Liveness(), concurrency=1)
     tasks: dict[str, Any] = vars(app)["tasks"]
     return {name: task for name, task in tasks.items() if "procrastinate" not in name}
 

@@ -24,6 +24,13 @@ PRODUCTION = {
     "APP_URL": "https://api.madar.ai",
     "FAL_ACCOUNT_ID": "user_1",
 }
+BUCKET = {
+    "STORAGE_PROVIDER": "cloudflare-r2",
+    "AWS_ACCESS_KEY_ID": "key",
+    "AWS_SECRET_ACCESS_KEY": SECRET,
+    "AWS_BUCKET_NAME": "madar-pictures",
+    "AWS_ENDPOINT_URL": "https://account.r2.cloudflarestorage.com",
+}
 
 
 @pytest.fixture(autouse=True)
@@ -96,6 +103,34 @@ def test_production_refuses_what_is_weak_or_local(monkeypatch: pytest.MonkeyPatc
         assert name in told, name
     assert "JWT_SECRET is 7 bytes" in told
     assert "FAL_WEBHOOK_SECRET is 30 bytes" in told
+
+
+@pytest.mark.parametrize(
+    "hosts",
+    [
+        "localhost",
+        "127.0.0.1",
+        "::1",
+        "10.0.0.1",
+        ".media",
+        "media",
+        ".",
+        "fal.media:443",
+        "*.fal.media",
+    ],
+)
+def test_production_fetches_from_named_hosts_only(
+    monkeypatch: pytest.MonkeyPatch, hosts: str
+) -> None:
+    assert "FAL_MEDIA_HOSTS" in refused(
+        monkeypatch, {**PRODUCTION, "FAL_MEDIA_HOSTS": f"fal.media {hosts}"}
+    )
+
+
+def test_production_fetches_from_all_below_a_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**PRODUCTION, "FAL_MEDIA_HOSTS": "fal.media,.cdn.fal.media"})
+
+    assert settings.fal_media_hosts == ("fal.media", ".cdn.fal.media")
 
 
 def test_production_takes_what_is_right(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -179,6 +214,59 @@ def test_a_malformed_rate_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_half_of_upstash_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[str, str]) -> None:
     assert "UPSTASH_REDIS_REST_URL" in refused(monkeypatch, {**NEEDED, **given})
+
+
+@pytest.mark.parametrize(
+    ("provider", "missing"),
+    [
+        ("aws-s3", ("NAME", "KEY_ID", "ACCESS_KEY", "REGION")),
+        ("cloudflare-r2", ("NAME", "KEY_ID", "ACCESS_KEY", "ENDPOINT_URL")),
+        ("gcs", ("NAME", "KEY_ID", "ACCESS_KEY")),
+        ("azure", ("NAME", "KEY_ID", "ACCESS_KEY")),
+    ],
+)
+def test_what_a_bucket_still_needs_is_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, provider: str, missing: tuple[str, ...]
+) -> None:
+    told = refused(monkeypatch, {**NEEDED, "STORAGE_PROVIDER": provider})
+
+    [line] = [line for line in told.splitlines() if "STORAGE_PROVIDER" in line]
+    assert line.startswith(f"  STORAGE_PROVIDER={provider} also needs AWS_BUCKET_NAME, ")
+    assert line.endswith("; or STORAGE_PROVIDER=local keeps pictures in STORAGE_DIR")
+    assert line.count("AWS_") == len(missing)
+    assert all(name in line for name in missing)
+
+
+def test_a_bucket_with_all_it_needs_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = load(monkeypatch, {**PRODUCTION, **BUCKET})
+
+    assert settings.storage_provider == "cloudflare-r2"
+    assert "hunter2" not in repr(settings)
+
+
+def test_a_bucket_nobody_knows_is_named_with_those_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = refused(monkeypatch, {**NEEDED, **BUCKET, "STORAGE_PROVIDER": "s3"})
+
+    assert "STORAGE_PROVIDER" in told
+    assert "'aws-s3'" in told
+
+
+def test_a_bucket_is_reached_by_https_in_production(monkeypatch: pytest.MonkeyPatch) -> None:
+    plain = {**BUCKET, "AWS_ENDPOINT_URL": "http://127.0.0.1:9000"}
+
+    assert load(monkeypatch, {**NEEDED, **plain}).aws_endpoint_url == "http://127.0.0.1:9000"
+    told = refused(monkeypatch, {**PRODUCTION, **plain})
+
+    assert "AWS_ENDPOINT_URL must start with https:// in production" in told
+
+
+@pytest.mark.parametrize("url", ["account.r2.cloudflarestorage.com", "s3://bucket", "https://"])
+def test_an_endpoint_is_an_address(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    told = refused(monkeypatch, {**NEEDED, **BUCKET, "AWS_ENDPOINT_URL": url})
+
+    assert "AWS_ENDPOINT_URL must be like https://" in told
 
 
 def test_a_secret_never_prints_itself(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -143,7 +143,10 @@ export interface paths {
         get: operations["getGeneration"];
         put?: never;
         post?: never;
-        /** Throw it away */
+        /**
+         * Throw it away
+         * @description A completed one lies in the trash for a while; any other is gone for good.
+         */
         delete: operations["deleteGeneration"];
         options?: never;
         head?: never;
@@ -166,6 +169,102 @@ export interface paths {
         put?: never;
         post?: never;
         delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generations/{id}/cancel": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Stop making it
+         * @description It is `failed` with `errorCode` `cancelled` from then on. A second time changes nothing.
+         *
+         *     It counts for no quota where nothing of it had been sent to Fal yet.
+         */
+        post: operations["postCancel"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generations/{id}/retry": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * Ask for a failed one again
+         * @description A new generation with the same wish and a seed of its own; `parentId` names the failed one.
+         *
+         *     It counts for limit and quota like any other.
+         */
+        post: operations["postRetry"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/generations/{id}/restore": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /** Take it out of the trash */
+        post: operations["postRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trash": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /** What you threw away, the latest first */
+        get: operations["getTrash"];
+        put?: never;
+        post?: never;
+        /** Empty the trash for good */
+        delete: operations["deleteTrash"];
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/trash/{id}": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        post?: never;
+        /** Throw one away for good */
+        delete: operations["deleteFromTrash"];
         options?: never;
         head?: never;
         patch?: never;
@@ -287,7 +386,7 @@ export interface paths {
             path?: never;
             cookie?: never;
         };
-        /** Whether this process serves and reaches its database */
+        /** Whether this process serves (200), what is missing (degraded), and whether it can (503) */
         get: operations["getHealth"];
         put?: never;
         post?: never;
@@ -308,7 +407,10 @@ export interface paths {
         put?: never;
         /**
          * Fal tells that a request has ended
-         * @description Verify over the raw bytes, record the fact, answer; nothing is fetched here.
+         * @description Only for Fal: its address carries the attempt (`a`) and a token (`t`), its body is signed.
+         *
+         *     Verified over the raw bytes, recorded, answered; nothing is fetched here. Any number of
+         *     deliveries in any order does no harm.
          */
         post: operations["postFal"];
         delete?: never;
@@ -348,6 +450,7 @@ export interface components {
         Export: {
             user: components["schemas"]["KeptProfile"];
             generations: components["schemas"]["GenerationOut"][];
+            trash: components["schemas"]["TrashedOut"][];
             uploads: components["schemas"]["KeptUpload"][];
             sessions: components["schemas"]["KeptSession"][];
             requests: components["schemas"]["KeptRequests"][];
@@ -356,7 +459,7 @@ export interface components {
         FaultOut: {
             pointer: string;
             /** @enum {string} */
-            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
+            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
             detail: string;
         };
         Gallery: {
@@ -375,6 +478,8 @@ export interface components {
             estimatedTimeSeconds?: number;
             /** Format: uuid */
             jobId: string;
+            /** Format: uuid */
+            parentId?: string;
         };
         /**
          * @description The same as a form, with the source picture itself.
@@ -458,6 +563,8 @@ export interface components {
             customColors: string[];
             seed: string;
             isLiked: boolean;
+            /** Format: uuid */
+            parentId?: string;
             result?: components["schemas"]["Result"];
             error?: string;
             errorCode?: string;
@@ -539,7 +646,7 @@ export interface components {
             detail: string;
             instance: string;
             /** @enum {string} */
-            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
+            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
             params: {
                 [key: string]: unknown;
             };
@@ -630,6 +737,56 @@ export interface components {
             softShare: number;
             frameShare: number;
             hazeShare: number;
+        };
+        Trash: {
+            generations: components["schemas"]["TrashedOut"][];
+            pagination: components["schemas"]["TrashPagination"];
+        };
+        TrashPagination: {
+            page: number;
+            limit: number;
+            total: number;
+            totalPages: number;
+        };
+        /** @description A completed generation that was thrown away, and when it is gone for good. */
+        TrashedOut: {
+            /** Format: uuid */
+            id: string;
+            /** @constant */
+            status: "completed";
+            progress: number;
+            version: number;
+            prompt: string;
+            promptEnglish?: string;
+            /** @enum {string} */
+            translation?: "pending" | "done" | "failed";
+            style: string;
+            aspectRatio: string;
+            inputType: string;
+            /** Format: uuid */
+            sourceUploadId?: string;
+            sourceImageUrl?: string;
+            customColors: string[];
+            seed: string;
+            isLiked: boolean;
+            /** Format: uuid */
+            parentId?: string;
+            result: components["schemas"]["TrashedResult"];
+            /** Format: date-time */
+            createdAt: string;
+            /** Format: date-time */
+            completedAt: string;
+            /** Format: date-time */
+            deletedAt: string;
+            /** Format: date-time */
+            goneAt: string;
+        };
+        /** @description The thumbnail only; the picture is there again once it is restored. */
+        TrashedResult: {
+            thumbnailUrl: string;
+            dimensions: components["schemas"]["Dimensions"];
+            fileSize: number;
+            transparency?: components["schemas"]["TransparencyOut"];
         };
         UploadForm: {
             image: string;
@@ -852,21 +1009,6 @@ export interface components {
                     /** @constant */
                     status: 422;
                     /** @enum {unknown} */
-                    code: "parameter_repeated" | "parameter_unknown" | "text_unreadable";
-                };
-            };
-        };
-        /** @description Something in the request is wrong */
-        Problem422B: {
-            headers: {
-                "X-Request-Id": components["headers"]["RequestId"];
-                [name: string]: unknown;
-            };
-            content: {
-                "application/problem+json": components["schemas"]["Problem"] & {
-                    /** @constant */
-                    status: 422;
-                    /** @enum {unknown} */
                     code: "field_missing" | "field_unknown" | "not_file" | "not_id" | "not_list" | "not_number" | "not_text" | "not_truth" | "text_unreadable" | "wrong_type";
                 };
             };
@@ -886,6 +1028,24 @@ export interface components {
                     status: 429;
                     /** @enum {unknown} */
                     code: "rate_limited";
+                };
+            };
+        };
+        /** @description Too many requests */
+        Problem429B: {
+            headers: {
+                "X-Request-Id": components["headers"]["RequestId"];
+                "Retry-After": components["headers"]["RetryAfter"];
+                RateLimit: components["headers"]["RateLimit"];
+                "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                [name: string]: unknown;
+            };
+            content: {
+                "application/problem+json": components["schemas"]["Problem"] & {
+                    /** @constant */
+                    status: 429;
+                    /** @enum {unknown} */
+                    code: "quota_exceeded" | "rate_limited";
                 };
             };
         };
@@ -979,6 +1139,8 @@ export interface components {
         RateLimitPolicy: string;
         /** @description Seconds until it is worth asking again. */
         RetryAfter: number;
+        /** @description The same, where the code is one that passes. */
+        MayRetryAfter: number;
         /** @description Of this very answer. */
         ETag: string;
         /** @description Where it is. */
@@ -1077,7 +1239,21 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
-            422: components["responses"]["Problem422"];
+            /** @description Something in the request is wrong */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 422;
+                        /** @enum {unknown} */
+                        code: "parameter_repeated" | "parameter_unknown" | "text_unreadable";
+                    };
+                };
+            };
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
@@ -1116,7 +1292,7 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415B"];
-            422: components["responses"]["Problem422B"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
@@ -1423,24 +1599,7 @@ export interface operations {
                     };
                 };
             };
-            /** @description Too many requests */
-            429: {
-                headers: {
-                    "X-Request-Id": components["headers"]["RequestId"];
-                    "Retry-After": components["headers"]["RetryAfter"];
-                    RateLimit: components["headers"]["RateLimit"];
-                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
-                    [name: string]: unknown;
-                };
-                content: {
-                    "application/problem+json": components["schemas"]["Problem"] & {
-                        /** @constant */
-                        status: 429;
-                        /** @enum {unknown} */
-                        code: "quota_exceeded" | "rate_limited";
-                    };
-                };
-            };
+            429: components["responses"]["Problem429B"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
             503: components["responses"]["Problem503C"];
@@ -1497,7 +1656,10 @@ export interface operations {
     };
     deleteGeneration: {
         parameters: {
-            query?: never;
+            query?: {
+                /** @description Past the trash: it cannot be restored. */
+                permanent?: boolean;
+            };
             header?: never;
             path: {
                 id: string;
@@ -1522,6 +1684,21 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
+            /** @description Something in the request is wrong */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 422;
+                        /** @enum {unknown} */
+                        code: "not_truth" | "parameter_repeated" | "parameter_unknown" | "text_unreadable";
+                    };
+                };
+            };
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
@@ -1563,7 +1740,7 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415B"];
-            422: components["responses"]["Problem422B"];
+            422: components["responses"]["Problem422"];
             429: components["responses"]["Problem429"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
@@ -1594,6 +1771,289 @@ export interface operations {
                 };
             };
             401: components["responses"]["Problem401B"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    postCancel: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Here it is */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationOut"];
+                };
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
+            404: components["responses"]["Problem404"];
+            /** @description Conflict */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 409;
+                        /** @enum {unknown} */
+                        code: "generation_ended";
+                    };
+                };
+            };
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    postRetry: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The same key and body give the same answer for 24 hours. */
+                "Idempotency-Key"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    "Idempotency-Replayed": components["headers"]["IdempotencyReplayed"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationCreated"];
+                };
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
+            404: components["responses"]["Problem404"];
+            /** @description Conflict */
+            409: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["MayRetryAfter"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 409;
+                        /** @enum {unknown} */
+                        code: "generation_not_failed" | "generation_not_retryable" | "idempotency_in_flight";
+                    };
+                };
+            };
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            /** @description Something in the request is wrong */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 422;
+                        /** @enum {unknown} */
+                        code: "idempotency_key_invalid" | "idempotency_mismatch" | "source_unknown" | "style_unknown";
+                    };
+                };
+            };
+            429: components["responses"]["Problem429B"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    postRestore: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Here it is */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["GenerationOut"];
+                };
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    getTrash: {
+        parameters: {
+            query?: {
+                page?: number;
+                limit?: number;
+            };
+            header?: {
+                /** @description The `ETag` of what is there already; answered by 304 while it is still right. */
+                "If-None-Match"?: string;
+            };
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Here it is */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["Trash"];
+                };
+            };
+            /** @description Still as you have it */
+            304: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    ETag: components["headers"]["ETag"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401B"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            /** @description Something in the request is wrong */
+            422: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 422;
+                        /** @enum {unknown} */
+                        code: "limit_out_of_range" | "page_out_of_range" | "parameter_repeated" | "parameter_unknown" | "text_unreadable";
+                    };
+                };
+            };
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    deleteTrash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    deleteFromTrash: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Done */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
             404: components["responses"]["Problem404"];
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
@@ -1980,10 +2440,7 @@ export interface operations {
     };
     postFal: {
         parameters: {
-            query?: {
-                a?: string;
-                t?: string;
-            };
+            query?: never;
             header?: never;
             path?: never;
             cookie?: never;
@@ -2038,7 +2495,6 @@ export interface operations {
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];
-            422: components["responses"]["Problem422"];
             431: components["responses"]["Problem431"];
             500: components["responses"]["Problem500"];
             /** @description Not available right now */

@@ -6,6 +6,7 @@ from uuid import UUID
 from madar.actions.finalizing import finalize
 from madar.actions.polling import poll
 from madar.actions.submitting import give_up, pause_s, resolve, submit
+from madar.actions.turns import take_turn
 from madar.actions.work import Work, Worker
 from madar.db import attempts, generations
 from madar.db.generations import Outcome
@@ -16,24 +17,34 @@ from madar.realtime.bell import ring
 log = logging.getLogger(__name__)
 
 MAX_STUMBLES = 3
+MAX_CRASHES = 3  # of workers in a row
 
 
-async def advance_generation(worker: Worker, generation_id: UUID) -> None:
+async def advance_generation(
+    worker: Worker, generation_id: UUID, *, may_be_suspect: bool = True
+) -> None:
     """Until nothing is due, or somebody else has it. Safe to run at any time, any number of times.
 
-    What a dependency interrupts stays due, and the reconciler comes back to it.
+    What a dependency interrupts stays due, and the reconciler comes back to it. A suspect, whose
+    last worker may have died of it, is left to whoever takes one of them at a time.
     """
-    while outcome := await _advance_once(worker, generation_id):
+    while outcome := await _advance_once(worker, generation_id, may_be_suspect=may_be_suspect):
         await ring(worker.resources.pool, generation_id=generation_id, version=outcome.version)
         if not outcome.is_due:
             return
 
 
-async def _advance_once(worker: Worker, generation_id: UUID) -> Outcome | None:
+async def _advance_once(
+    worker: Worker, generation_id: UUID, *, may_be_suspect: bool
+) -> Outcome | None:
     resources = worker.resources
     async with connection(resources.pool) as conn:
         claimed = await generations.claim_generation_to_advance(
-            conn, id=generation_id, owner=worker.name, lease_s=resources.settings.lease_s
+            conn,
+            id=generation_id,
+            owner=worker.name,
+            lease_s=resources.settings.lease_s,
+            may_be_suspect=may_be_suspect,
         )
     if claimed is None:
         return None
@@ -65,13 +76,24 @@ async def _carefully(work: Work) -> Outcome | None:
     return await work.postpone(pause_s(work))
 
 
+async def _send_in_turn(work: Work) -> Outcome | None:
+    if work.claimed.is_overdue:
+        return await work.fail("provider_unavailable")
+    if await take_turn(work):
+        return await submit(work)
+    # Whoever gives it its turn makes it due; at its deadline it is due by itself.
+    return await work.postpone(work.resources.settings.generation_deadline_s)
+
+
 async def _do_what_is_due(work: Work) -> Outcome | None:
+    if work.claimed.crashes >= MAX_CRASHES:
+        log.error("generation.poisonous", extra=work.facts)
+        return await give_up(work, "internal", "crashed")
     if work.claimed.step == "finalize":
         return await (work.fail("timeout") if work.claimed.is_overdue else finalize(work))
     match work.attempt.state:
         case "prepared":
-            is_overdue = work.claimed.is_overdue
-            return await (work.fail("provider_unavailable") if is_overdue else submit(work))
+            return await _send_in_turn(work)
         case "sent" | "unknown":
             return await resolve(work)
         case "accepted":

@@ -4,9 +4,10 @@ import logging
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from madar import metrics
 from madar.actions.submitting import pause_s
 from madar.actions.work import Work
-from madar.clients.fal import FalUnreachable
+from madar.clients.fal import FalUnreachable, RequestGone, SubmissionRejected
 from madar.clients.media import ResultRefused
 from madar.db import attempts, generations, purges, styles
 from madar.db.generations import Outcome
@@ -61,8 +62,9 @@ async def _finalize(work: Work) -> Outcome | None:
     except (FalUnreachable, Unavailable, TooBusy) as error:
         return await _come_back(work, str(error))
     except ResultRefused as refused:
-        gone = str(refused) == "gone"
-        return await work.fail("result_expired" if gone else "result_invalid", str(refused))
+        if str(refused) == "gone":
+            return await _ask_again(work, url)
+        return await work.fail("result_invalid", str(refused))
     except PictureRefused as refused:
         return await _refuse(work, refused)
     return await _complete(work, done, files)
@@ -97,8 +99,30 @@ async def _store(work: Work, files: _Files) -> None:
 async def _come_back(work: Work, why: str) -> Outcome | None:
     log.warning("finalize.postponed", extra={**work.facts, "why": why})
     async with work.connection() as conn:
-        await attempts.count_poll(conn, work.attempt)
+        await attempts.count_poll(conn, work.claimed, work.attempt)
     return await work.postpone(pause_s(work))
+
+
+async def _ask_again(work: Work, url: str) -> Outcome | None:
+    """The file is not there any more; perhaps the request has another address for it by now."""
+    attempt = work.attempt
+    assert attempt.endpoint
+    assert attempt.request_id
+    try:
+        result = await work.resources.fal.fetch_result(
+            endpoint=attempt.endpoint, request_id=attempt.request_id
+        )
+    except FalUnreachable as error:
+        return await _come_back(work, str(error))
+    except (RequestGone, SubmissionRejected):
+        result = {}
+    newer = prompts.picture_url(result)
+    if newer in (None, url):
+        log.error("result.gone", extra=work.facts)
+        return await work.fail("result_expired", "gone")
+    async with work.connection() as conn:
+        await attempts.renew_result(conn, work.claimed, attempt, result={"image": {"url": newer}})
+    return await _come_back(work, "moved")
 
 
 async def _refuse(work: Work, refused: PictureRefused) -> Outcome | None:
@@ -127,4 +151,7 @@ async def _complete(work: Work, done: Finalized, files: _Files) -> Outcome | Non
         if outcome:
             log.info("generation.completed", extra=work.facts)
             await styles.update_typical_seconds(conn, style=work.claimed.style)
+            lateness_s = await generations.get_lateness(conn, id=work.claimed.id)
+            if lateness_s is not None:
+                metrics.eta_error.observe(lateness_s)
     return outcome

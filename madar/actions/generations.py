@@ -1,10 +1,11 @@
-"""Asking for a picture, liking it, throwing it away."""
+"""Asking for a picture, and again for one that failed; liking it, throwing it away."""
 
 import hashlib
 import secrets
-from collections.abc import AsyncGenerator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
 from dataclasses import asdict, dataclass
+from typing import TypeVar
 from uuid import UUID, uuid4
 
 import orjson
@@ -17,13 +18,16 @@ from madar.actions.idempotency import (
     remember_answer,
 )
 from madar.actions.sources import insert_source, stored_source
-from madar.db import generations, limits, translations, uploads
+from madar.db import fal_purges, generations, limits, translations, uploads
+from madar.db.generations import KnownWish
 from madar.db.pool import connection, transaction
 from madar.db.sql import Connection
 from madar.db.uploads import Upload
+from madar.domain.endings import check_retry
 from madar.domain.generations import (
     MAX_SEED,
     GenerationRequest,
+    Translation,
     check_quota,
     first_step,
 )
@@ -33,6 +37,8 @@ from madar.queue import ring_workers
 from madar.resources import Resources
 
 POLICY = "generations"
+DAY_S = 86_400
+Source = TypeVar("Source")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,6 +49,14 @@ class Wish:
     language: str
     request: GenerationRequest
     picture: bytes | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Words:
+    """A prompt in English, where that is known already, and where it came from or will."""
+
+    english: str | None = None
+    translation: Translation | None = None
 
 
 async def create_generation(
@@ -56,27 +70,47 @@ async def create_generation(
     keyed = Keyed.maybe(
         owner_id=wish.owner_id, route="generations", key=idempotency_key, asked=_asked(wish)
     )
-    decisions: list[Decision] = []
 
-    async def make() -> bytes:
-        async with (
-            _source_of(resources, wish) as upload,
-            resources.lines.creations.turn(wish.owner_id),
-            transaction(resources.pool) as conn,
-        ):
-            await claim_key(conn, keyed)
-            decisions.append(await _take_turn(resources, conn, wish.owner_id))
-            if upload:
-                await insert_source(conn, upload, owner_id=wish.owner_id, pointer="/sourceImage")
-            body = await _insert(resources, conn, wish, upload)
-            await remember_answer(conn, keyed, body)
-        return body
+    async def insert(conn: Connection, upload: Upload | None) -> bytes:
+        if upload:
+            await insert_source(conn, upload, owner_id=wish.owner_id, pointer="/sourceImage")
+        return await _insert(
+            resources,
+            conn,
+            owner_id=wish.owner_id,
+            request=wish.request,
+            source_upload_id=upload.id if upload else await _known_source(conn, wish),
+            words=await _words_of(resources, conn, wish.request.prompt),
+            language=wish.language,
+        )
 
-    answered = await answer_once(resources, keyed, make)
-    if answered.is_replayed:
-        return answered, None
-    await ring_workers(resources.pool)
-    return answered, decisions[0]
+    return await _make_once(resources, wish.owner_id, keyed, _source_of(resources, wish), insert)
+
+
+async def retry_generation(
+    resources: Resources, *, owner_id: UUID, id: UUID, idempotency_key: str | None
+) -> tuple[Answered, Decision | None]:
+    """The same wish under a new seed, counted as any other. Raises NotFound, Conflict too."""
+    keyed = Keyed.maybe(
+        owner_id=owner_id, route="generations.retry", key=idempotency_key, asked=id.bytes
+    )
+
+    async def insert(conn: Connection, _: None) -> bytes:
+        wish = await generations.lock_wish(conn, owner_id=owner_id, id=id)
+        if wish is None:
+            raise NotFound
+        check_retry(wish.state, wish.error_code)
+        return await _insert(
+            resources,
+            conn,
+            owner_id=owner_id,
+            request=_request_of(wish),
+            source_upload_id=await _same_source(conn, owner_id, wish),
+            words=_known_words(wish) or await _words_of(resources, conn, wish.prompt),
+            parent_id=id,
+        )
+
+    return await _make_once(resources, owner_id, keyed, nullcontext(), insert)
 
 
 async def like_generation(
@@ -92,12 +126,53 @@ async def like_generation(
     return body
 
 
-async def delete_generation(resources: Resources, *, owner_id: UUID, id: UUID) -> None:
-    """At once for its owner; the worker removes its objects. Raises NotFound."""
-    async with connection(resources.pool) as conn:
-        version = await generations.delete_generation(conn, owner_id=owner_id, id=id)
-    if version is None:
-        raise NotFound
+async def delete_generation(
+    resources: Resources, *, owner_id: UUID, id: UUID, is_permanent: bool
+) -> None:
+    """At once for its owner: into the trash, or for good where there is nothing to restore.
+
+    What is gone for good the worker removes, here and at Fal. Raises NotFound.
+    """
+    trash_s = 0 if is_permanent else resources.settings.trash_days * DAY_S
+    async with transaction(resources.pool) as conn:
+        is_in_trash = await generations.delete_generation(
+            conn, owner_id=owner_id, id=id, trash_s=trash_s
+        )
+        if is_in_trash is None:
+            raise NotFound
+        if not is_in_trash:
+            await fal_purges.insert_fal_purges_of_generation(
+                conn, generation_id=id, keeps_payload=False
+            )
+
+
+async def _make_once(
+    resources: Resources,
+    owner_id: UUID,
+    keyed: Keyed | None,
+    source: AbstractAsyncContextManager[Source],
+    insert: Callable[[Connection, Source], Awaitable[bytes]],
+) -> tuple[Answered, Decision | None]:
+    """Counted, inserted and remembered in one transaction, or answered as before."""
+    decisions: list[Decision] = []
+
+    async def make() -> bytes:
+        async with (
+            source as given,
+            resources.lines.creations.turn(owner_id),
+            transaction(resources.pool) as conn,
+        ):
+            await claim_key(conn, keyed)
+            decisions.append(await _take_turn(resources, conn, owner_id))
+            body = await insert(conn, given)
+            await remember_answer(conn, keyed, body)
+        return body
+
+    answered = await answer_once(resources, keyed, make)
+    if answered.is_replayed:
+        return answered, None
+    await ring_workers(resources.pool)
+    return answered, decisions[0]
 
 
 def _asked(wish: Wish) -> bytes:
@@ -133,27 +208,33 @@ async def _take_turn(resources: Resources, conn: Connection, owner_id: UUID) -> 
 
 
 async def _insert(
-    resources: Resources, conn: Connection, wish: Wish, upload: Upload | None
+    resources: Resources,
+    conn: Connection,
+    *,
+    owner_id: UUID,
+    request: GenerationRequest,
+    source_upload_id: UUID | None,
+    words: _Words,
+    language: str = "en",
+    parent_id: UUID | None = None,
 ) -> bytes:
-    request, settings = wish.request, resources.settings
-    source_id = upload.id if upload else await _known_source(conn, wish)
-    english = await _known_english(conn, request.prompt, model=settings.translate_model)
-    can_translate = bool(settings.translate_model) and english is None
     body = await generations.insert_generation(
         conn,
         id=uuid4(),
-        owner_id=wish.owner_id,
+        owner_id=owner_id,
         request=request,
-        source_upload_id=source_id,
+        source_upload_id=source_upload_id,
         seed=secrets.randbelow(MAX_SEED) if request.seed is None else request.seed,
-        first_step=first_step(request.prompt, can_translate=can_translate),
+        first_step="translate" if words.translation == "pending" else "draw",
         attempt_id=uuid4(),
-        deadline_s=settings.generation_deadline_s,
-        language=wish.language,
-        known_english=english,
+        deadline_s=resources.settings.generation_deadline_s,
+        language=language,
+        prompt_english=words.english,
+        translation=words.translation,
+        parent_id=parent_id,
     )
     if body is None:
-        raise InvalidInput.at("/style", "style_unknown")
+        raise InvalidInput.at("" if parent_id else "/style", "style_unknown")
     return body
 
 
@@ -168,9 +249,41 @@ async def _known_source(conn: Connection, wish: Wish) -> UUID | None:
     return found
 
 
-async def _known_english(conn: Connection, prompt: str | None, *, model: str) -> str | None:
-    """A translation that was paid for before, of a prompt that needs one."""
-    if not model or first_step(prompt, can_translate=True) != "translate":
+def _request_of(wish: KnownWish) -> GenerationRequest:
+    return GenerationRequest(
+        style=wish.style,
+        prompt=wish.prompt,
+        input_type=wish.input_type,
+        aspect_ratio=wish.aspect_ratio,
+        custom_colors=tuple(wish.custom_colors),
+        source_upload_id=wish.source_upload_id,
+        source_key=None,
+        seed=None,
+    )
+
+
+async def _same_source(conn: Connection, owner_id: UUID, wish: KnownWish) -> UUID | None:
+    if wish.source_upload_id is None:
         return None
+    found = await uploads.lock_source(
+        conn, owner_id=owner_id, id=wish.source_upload_id, object_key=None
+    )
+    if found is None:
+        raise InvalidInput.at("", "source_unknown")
+    return found
+
+
+def _known_words(wish: KnownWish) -> _Words | None:
+    """None: the prompt is English, or its translation has failed."""
+    if wish.prompt_english is None:
+        return None
+    return _Words(english=wish.prompt_english, translation=wish.translation)
+
+
+async def _words_of(resources: Resources, conn: Connection, prompt: str | None) -> _Words:
+    model = resources.settings.translate_model
+    if not model or first_step(prompt, can_translate=True) != "translate":
+        return _Words()
     assert prompt
-    return await translations.use_translation(conn, prompt=prompt, model=model)
+    english = await translations.use_translation(conn, prompt=prompt, model=model)
+    return _Words(english=english, translation="done" if english else "pending")

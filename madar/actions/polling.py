@@ -33,7 +33,7 @@ async def poll(work: Work) -> Outcome | None:
     assert attempt.request_id
     names = {"endpoint": attempt.endpoint, "request_id": attempt.request_id}
     async with work.connection() as conn:
-        await attempts.count_poll(conn, attempt)
+        await attempts.count_poll(conn, work.claimed, attempt)
     try:
         status = Ended() if attempt.is_announced else await fal.ask(**names)
         if isinstance(status, Ended):
@@ -42,14 +42,30 @@ async def poll(work: Work) -> Outcome | None:
         log.info("fal.unreachable", extra={**work.facts, "why": str(error)})
         return await (give_up(work, "timeout") if _is_late(work) else work.postpone(pause_s(work)))
     except RequestGone:
-        log.error("fal.request_gone", extra=work.facts)  # noqa: TRY400
-        return await give_up(work, "result_expired")
+        return await _recall(work)
     except SubmissionRejected as rejected:
         return await settle_failure(work, rejected.failure)
     if _is_late(work):
         await fal.cancel(**names)
         return await give_up(work, "timeout")
     return await _show(work, status)
+
+
+async def _recall(work: Work) -> Outcome | None:
+    """The queue forgets a result within minutes; the history keeps it for days."""
+    attempt = work.attempt
+    assert attempt.endpoint
+    assert attempt.request_id
+    try:
+        result = await work.resources.fal.recall_result(
+            endpoint=attempt.endpoint, request_id=attempt.request_id
+        )
+    except FalUnreachable:
+        return await (give_up(work, "timeout") if _is_late(work) else work.postpone(pause_s(work)))
+    except RequestGone:
+        log.error("fal.request_gone", extra=work.facts)  # noqa: TRY400
+        return await give_up(work, "result_expired")
+    return await _collect(work, result)
 
 
 def _is_late(work: Work) -> bool:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
+from madar.actions.turns import close_gate
 from madar.actions.work import Work
 from madar.clients.fal import (
     FalUnreachable,
@@ -14,7 +15,7 @@ from madar.clients.fal import (
     SubmissionRejected,
     SubmissionUnclear,
 )
-from madar.db import attempts, uploads
+from madar.db import attempts, fal_purges, uploads
 from madar.db.generations import Outcome
 from madar.domain import prompts
 from madar.domain.failures import FailureCode, ProviderFailure
@@ -23,7 +24,6 @@ from madar.domain.schedule import RETRY_BASE_S, RETRY_CAP_S, backoff_s
 
 log = logging.getLogger(__name__)
 
-KEY_REFUSED_PAUSE_S = 60
 MAX_SEND_DELAY_S = 5
 SOURCE_LINK_LIFE_S = 60 * 60  # Fal may fetch it as late as a whole generation's deadline
 LOOK_UP_CAP_S = 30
@@ -57,14 +57,18 @@ async def submit(work: Work) -> Outcome | None:
         )
     except KeyRefused as refused:
         log.error("fal.key_refused", extra={**work.facts, "why": str(refused)})  # noqa: TRY400
-        return await _put_back(work, KEY_REFUSED_PAUSE_S)
+        await close_gate(work, "key_refused")
+        return await _put_back(work)
     except NotSent as unsent:
         log.warning("fal.not_sent", extra={**work.facts, "why": str(unsent)})
-        return await _put_back(work, min(unsent.retry_after_s or pause_s(work), RETRY_CAP_S))
+        reason = "unreachable" if unsent.retry_after_s is None else "rate_limited"
+        await close_gate(work, reason, wait_s=unsent.retry_after_s)
+        return await _put_back(work)
     except SubmissionRejected as rejected:
         return await settle_failure(work, rejected.failure)
     except SubmissionUnclear as unclear:
         log.warning("fal.submission_unclear", extra={**work.facts, "why": str(unclear)})
+        await close_gate(work, "unreachable")
         return await _look_up_later(work)
     return await _accepted(work, request_id)
 
@@ -79,20 +83,30 @@ async def resolve(work: Work) -> Outcome | None:
     is_late = waited_s > patience_s(work, settings.submit_unknown_after_s)
     is_late = is_late or work.claimed.is_overdue
     try:
-        found = await work.resources.fal.list_submissions(
+        seen = await work.resources.fal.look_up(
             endpoint=attempt.endpoint, arguments=attempt.arguments, sent_at=attempt.sent_at
         )
     except FalUnreachable:
         return await (give_up(work, "submit_unresolved") if is_late else _look_up_later(work))
     async with work.connection() as conn:
-        bound = await attempts.list_bound_requests(conn, attempt, request_ids=found)
-    ours = [request_id for request_id in found if request_id not in bound]
+        bound = await attempts.list_bound_requests(
+            conn, attempt, request_ids=[*seen.carrying, *seen.without_input]
+        )
+    ours = [request_id for request_id in seen.carrying if request_id not in bound]
     if ours:
         return await _accepted(work, ours[-1])
-    if is_late:
-        never_arrived = ProviderFailure(error_type="runner_connection_error", status_code=503)
-        return await settle_failure(work, never_arrived)
-    return await _look_up_later(work)
+    if not is_late:
+        return await _look_up_later(work)
+    if set(seen.without_input) - bound:  # one of them may be it
+        return await give_up(work, "submit_unresolved")
+    return await _take_for_dead(work)
+
+
+async def _take_for_dead(work: Work) -> Outcome | None:
+    """Fal would know it by now. Should it succeed all the same, that is not thrown away."""
+    if work.claimed.step != "translate" and work.attempt.tries < MAX_TRIES_PER_STEP:
+        return await work.try_again("never_arrived", next_s=0, end_state="abandoned")
+    return await give_up(work, "submit_unresolved", "never_arrived")
 
 
 async def settle_failure(work: Work, failure: ProviderFailure) -> Outcome | None:
@@ -158,7 +172,7 @@ async def _source_url(work: Work) -> str | None:
             conn, owner_id=claimed.user_id, id=claimed.source_upload_id
         )
     assert source, "the foreign key keeps it"
-    return work.resources.storage.sign(source.object_key, life_s=SOURCE_LINK_LIFE_S)
+    return work.resources.storage.direct_link(source.object_key, life_s=SOURCE_LINK_LIFE_S)
 
 
 def _webhook_url(work: Work) -> str:
@@ -173,14 +187,25 @@ async def _accepted(work: Work, request_id: str) -> Outcome | None:
         outcome = await attempts.mark_attempt_accepted(
             conn, work.claimed, work.attempt, request_id=request_id, next_s=next_s
         )
+        unwanted = await attempts.get_unwanted(conn, work.attempt) if not outcome else None
+        if unwanted:
+            await fal_purges.insert_fal_purge(
+                conn,
+                attempt_id=work.attempt.id,
+                request_id=request_id,
+                keeps_payload=unwanted.keeps_payload,
+            )
     return outcome or await _look_up_later(work)
 
 
-async def _put_back(work: Work, next_s: float) -> Outcome | None:
+async def _put_back(work: Work) -> Outcome | None:
     if work.claimed.step == "translate" and work.attempt.polls >= MAX_TRANSLATION_WAITS:
         return await give_up(work, "provider_unavailable")
     async with work.connection() as conn:
-        return await attempts.put_attempt_back(conn, work.claimed, work.attempt, next_s=next_s)
+        outcome = await attempts.put_attempt_back(conn, work.claimed, work.attempt)
+        if outcome is None:
+            await attempts.forget_sending(conn, work.attempt)
+    return outcome
 
 
 async def _look_up_later(work: Work) -> Outcome | None:

@@ -4,7 +4,6 @@ Nothing here waits for a request or makes one wait. What finds no room is droppe
 """
 
 import asyncio
-import contextlib
 import logging
 from dataclasses import dataclass, field
 from uuid import UUID
@@ -15,9 +14,11 @@ from madar.db.pool import Pool, connection
 from madar.db.sql import Connection
 from madar.db.usage import Serving, UsageEntry
 from madar.errors import TooBusy, Unavailable
+from madar.liveness import Liveness
 
 log = logging.getLogger(__name__)
 
+USAGE = "usage"
 FLUSH_EVERY_S = 2
 FLUSH_AT = 200  # rows; a busy process does not wait for the clock
 ROWS_AT_ONCE = 500  # preparing so many holds the event loop for about ten milliseconds
@@ -46,7 +47,7 @@ class UsageLog:
         self._pool = pool
         self._batch = _Batch()
         self._wake = asyncio.Event()
-        self._is_stopping = False
+        self.stopped = asyncio.Event()
         self._is_away = False
         self.dropped = 0  # rows, since the start
 
@@ -68,19 +69,17 @@ class UsageLog:
         if len(self._batch.servings) < MAX_WAITING:
             self._batch.servings[serving] = None
 
-    async def run(self) -> None:
+    async def run(self, liveness: Liveness) -> None:
         """Until stopped; then what is left is written, in a moment or not at all."""
         is_last = False
         while not is_last:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(FLUSH_EVERY_S):
-                    await self._wake.wait()
+            await liveness.wait(USAGE, self._wake, at_most_s=FLUSH_EVERY_S)
             self._wake.clear()
-            is_last = self._is_stopping
+            is_last = self.stopped.is_set()
             await self._flush(STOP_WAIT_S if is_last else FLUSH_WAIT_S)
 
     def stop(self) -> None:
-        self._is_stopping = True
+        self.stopped.set()
         self._wake.set()
 
     async def _flush(self, wait_s: float) -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 from uuid import UUID
 
 from madar.clients.cache import user_key
-from madar.db import generations, idempotency, purges, sessions, usage, users
+from madar.db import fal_purges, generations, idempotency, purges, sessions, usage, users
 from madar.db.pool import connection, transaction
 from madar.domain.users import ProfileChange
 from madar.errors import Forbidden, Unauthenticated
@@ -43,6 +43,7 @@ async def delete_account(resources: Resources, *, owner_id: UUID, session_id: UU
             raise Forbidden("sign_in_again")
         await users.insert_account_deletion(conn, owner_id=owner_id)
         await generations.delete_generations(conn, owner_id=owner_id)
+        await fal_purges.insert_fal_purges_of_account(conn, owner_id=owner_id)
         await purges.insert_purges_of_uploads(conn, owner_id=owner_id)
         # After the workers, who keep a translation in the transaction that changes the row.
         await purges.delete_translations_of_account(conn, owner_id=owner_id)

@@ -18,8 +18,8 @@ from madar.db.generations import Claimed, Outcome
 from madar.db.pool import connection, transaction
 from madar.db.sql import Connection
 from madar.domain import progress
-from madar.domain.failures import FailureCode
-from madar.domain.generations import Step
+from madar.domain.failures import LOCAL_FAILURES, FailureCode
+from madar.domain.generations import AT_FAL, EndState, Step
 from madar.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -74,11 +74,18 @@ class Work:
             return await generations.postpone_generation(conn, self.claimed, next_s=next_s)
 
     async def fail(self, code: FailureCode, fal_error: str | None = None) -> Outcome | None:
+        """What we only stopped waiting for is abandoned, not failed: Fal may still succeed."""
+        may_come = code in LOCAL_FAILURES and self.attempt.state in AT_FAL
         facts = {**self.facts, "error": code, "fal_error": fal_error}
         log.warning("generation.failed", extra=facts)
         async with self.connection() as conn:
             outcome = await attempts.fail_generation(
-                conn, self.claimed, self.attempt, error_code=code, fal_error=fal_error
+                conn,
+                self.claimed,
+                self.attempt,
+                end_state="abandoned" if may_come else "failed",
+                error_code=code,
+                fal_error=fal_error,
             )
         return outcome or await self.look_again()
 
@@ -106,12 +113,19 @@ class Work:
                 await self._keep_translation(conn, prompt_english)
         return outcome or await self.look_again()
 
-    async def try_again(self, error_type: str, *, next_s: float) -> Outcome | None:
-        """The attempt is proved dead; another one for the same step, a little later."""
+    async def try_again(
+        self, error_type: str, *, next_s: float, end_state: EndState = "failed"
+    ) -> Outcome | None:
+        """Another attempt for the same step, a little later, and what becomes of this one."""
         log.info("attempt.failed", extra={**self.facts, "error": error_type})
         async with transaction(self.resources.pool) as conn:
             outcome = await attempts.retry_step(
-                conn, self.claimed, self.attempt, error_type=error_type, next_s=next_s
+                conn,
+                self.claimed,
+                self.attempt,
+                end_state=end_state,
+                error_type=error_type,
+                next_s=next_s,
             )
             if outcome:
                 await self._insert_attempt(conn, self.claimed.step)

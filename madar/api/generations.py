@@ -7,13 +7,15 @@ from typing import Annotated, Any, Literal
 from uuid import UUID
 
 import orjson
-from pydantic import BeforeValidator, ConfigDict, WithJsonSchema
+from pydantic import BeforeValidator, ConfigDict, Field, Strict, WithJsonSchema
 from pydantic_core import PydanticCustomError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from madar.actions import generations as actions
+from madar.actions.cancelling import cancel_generation
 from madar.actions.generations import Wish
+from madar.actions.idempotency import Answered
 from madar.api.documents import answer_document
 from madar.api.limits import show
 from madar.api.operations import operation, recognise
@@ -42,8 +44,10 @@ from madar.domain.generations import (
     MAX_SEED,
     GenerationRequest,
     PublicStatus,
+    Translation,
     check_request,
 )
+from madar.domain.rates import Decision
 from madar.errors import InvalidInput, NotFound
 
 NO_STORE = {"Cache-Control": "no-store"}
@@ -58,6 +62,11 @@ def _not_a_truth(value: object) -> object:
     if isinstance(value, str) and not (value.isascii() and value.isdigit()):
         raise PydanticCustomError("int_type", "Input should be a valid integer")
     return value
+
+
+def _truth(value: object) -> object:
+    """The two words that a query string has for it, and no other."""
+    return {"true": True, "false": False}.get(str(value), value)
 
 
 def _schema(**told: Any) -> WithJsonSchema:
@@ -144,6 +153,7 @@ class GenerationCreated(WireModel):
     progress: int
     estimated_time_seconds: float | None = None
     job_id: UUID
+    parent_id: UUID | None = None
 
 
 class TransparencyOut(WireModel):
@@ -179,7 +189,7 @@ class GenerationOut(WireModel):
     version: int
     prompt: str
     prompt_english: str | None = None
-    translation: Literal["pending", "done", "failed"] | None = None
+    translation: Translation | None = None
     style: str
     aspect_ratio: str
     input_type: str
@@ -188,6 +198,7 @@ class GenerationOut(WireModel):
     custom_colors: list[str]
     seed: str
     is_liked: bool
+    parent_id: UUID | None = None
     result: Result | None = None
     error: str | None = None
     error_code: str | None = None
@@ -198,6 +209,12 @@ class GenerationOut(WireModel):
 
 class GenerationChange(WireModel):
     is_liked: Truth | None = None
+
+
+class DeletionQuery(WireModel):
+    permanent: Annotated[bool, Strict(), BeforeValidator(_truth)] = Field(
+        default=False, description="Past the trash: it cannot be restored."
+    )
 
 
 class DownloadOut(WireModel):
@@ -231,6 +248,10 @@ async def post_generation(
     wish = Wish(owner_id=viewer.id, language=language_of(request), request=checked, picture=picture)
     with refusing_pictures("/sourceImage"):
         answered, decision = await actions.create_generation(resources, wish, idempotency_key=key)
+    return _made(request, answered, decision)
+
+
+def _made(request: Request[State], answered: Answered, decision: Decision | None) -> Response:
     if decision:
         show(request, decision)
     headers = {**NO_STORE, "Location": f"/api/generations/{orjson.loads(answered.body)['id']}"}
@@ -263,10 +284,47 @@ async def patch_generation(
     return answer_document(request, document, cache="no-store")
 
 
-@operation("Throw it away", tag=TAG, answers={204: None})
-async def delete_generation(request: Request[State], viewer: Viewer, id: UUID) -> Response:
-    await actions.delete_generation(resources_of(request), owner_id=viewer.id, id=id)
+@operation("Throw it away", tag=TAG, answers={204: None}, problems=("not_truth",))
+async def delete_generation(
+    request: Request[State], viewer: Viewer, id: UUID, query: DeletionQuery
+) -> Response:
+    """A completed one lies in the trash for a while; any other is gone for good."""
+    await actions.delete_generation(
+        resources_of(request), owner_id=viewer.id, id=id, is_permanent=query.permanent
+    )
     return Response(status_code=204)
+
+
+@operation("Stop making it", tag=TAG, answers={200: GenerationOut}, problems=("generation_ended",))
+async def post_cancel(request: Request[State], viewer: Viewer, id: UUID) -> Response:
+    """It is `failed` with `errorCode` `cancelled` from then on. A second time changes nothing.
+
+    It counts for no quota where nothing of it had been sent to Fal yet.
+    """
+    document = await cancel_generation(resources_of(request), owner_id=viewer.id, id=id)
+    return answer_document(request, document, cache="no-store")
+
+
+@operation(
+    "Ask for a failed one again",
+    tag=TAG,
+    answers={201: GenerationCreated},
+    problems=(
+        *("generation_not_failed", "generation_not_retryable", "quota_exceeded"),
+        *("style_unknown", "source_unknown"),
+    ),
+)
+async def post_retry(
+    request: Request[State], viewer: Viewer, id: UUID, key: IdempotencyKey
+) -> Response:
+    """A new generation with the same wish and a seed of its own; `parentId` names the failed one.
+
+    It counts for limit and quota like any other.
+    """
+    answered, decision = await actions.retry_generation(
+        resources_of(request), owner_id=viewer.id, id=id, idempotency_key=key
+    )
+    return _made(request, answered, decision)
 
 
 @operation(

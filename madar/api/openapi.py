@@ -250,9 +250,7 @@ def _answer(status: int, answer: Answer, one: Operation) -> Json:
 
 
 def _problem(status: int, codes: set[str]) -> Json:
-    headers = ["RequestId"]
-    if status in {409, 429, 503}:
-        headers.append("RetryAfter")
+    headers = ["RequestId", *_pauses(status, codes)]
     if status == 429:  # noqa: PLR2004
         headers += ["RateLimit", "RateLimitPolicy"]
     told: Json = {
@@ -265,6 +263,16 @@ def _problem(status: int, codes: set[str]) -> Json:
         "headers": _header_references(headers),
         "content": {PROBLEM: {"schema": {"allOf": [_reference(Problem), told]}}},
     }
+
+
+def _pauses(status: int, codes: set[str]) -> list[str]:
+    """Too much and not now say when to come again; so do those conflicts that pass."""
+    if status in {429, 503}:
+        return ["RetryAfter"]
+    passing = [CODES[code].is_retryable for code in codes if status == 409]  # noqa: PLR2004
+    if not any(passing):
+        return []
+    return ["RetryAfter" if all(passing) else "MayRetryAfter"]
 
 
 def _share_problems(paths: Json) -> Json:
@@ -303,6 +311,7 @@ _HEADER_NAMES = {
     "RateLimit": "RateLimit",
     "RateLimitPolicy": "RateLimit-Policy",
     "RetryAfter": "Retry-After",
+    "MayRetryAfter": "Retry-After",
     "ETag": "ETag",
     "Location": "Location",
     "IdempotencyReplayed": "Idempotency-Replayed",
@@ -314,6 +323,9 @@ _HEADERS: Json = {
     ),
     "RateLimitPolicy": _header("That limit.", _TEXT, is_always_there=False),
     "RetryAfter": _header("Seconds until it is worth asking again.", {"type": "integer"}),
+    "MayRetryAfter": _header(
+        "The same, where the code is one that passes.", {"type": "integer"}, is_always_there=False
+    ),
     "ETag": _header("Of this very answer.", _TEXT),
     "Location": _header("Where it is.", {"type": "string"}, is_always_there=False),
     "IdempotencyReplayed": _header(

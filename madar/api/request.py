@@ -31,6 +31,7 @@ from madar.db import sessions
 from madar.db.sessions import Credential, Viewer
 from madar.errors import Fault, Forbidden, InvalidInput, MalformedRequest, Unauthenticated
 from madar.realtime.hub import Hub
+from madar.realtime.listener import Listener
 from madar.resources import Resources
 from madar.settings import Settings
 
@@ -53,6 +54,7 @@ class State(TypedDict):
 
     resources: Resources
     hub: Hub
+    listener: Listener
     usage: UsageLog
 
 

@@ -17,6 +17,7 @@ from madar.api.documents import answer_unless_known, finish
 from madar.api.generations import GenerationOut
 from madar.api.operations import operation
 from madar.api.request import State, WireModel, language_of, resources_of
+from madar.api.trash import TrashedOut
 from madar.api.uploads import UploadOut
 from madar.clients.cache import USER_TTL_S, user_key
 from madar.db import users
@@ -91,6 +92,7 @@ class Export(WireModel):
 
     user: KeptProfile
     generations: list[GenerationOut]
+    trash: list[TrashedOut]
     uploads: list[KeptUpload]
     sessions: list[KeptSession]
     requests: list[KeptRequests]

@@ -1,27 +1,20 @@
 """POST /api/webhooks/fal: Fal tells that a request has ended."""
 
-import hmac
+import logging
 from uuid import UUID
 
 import orjson
-from pydantic import ConfigDict
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from madar.actions.webhooks import record_delivery
 from madar.api.operations import operation
-from madar.api.request import State, Text, WireModel, resources_of
-from madar.domain.answers import text_at
+from madar.api.request import State, WireModel, resources_of
+from madar.clients.fal_webhooks import Seal, WebhookRefused
+from madar.domain.deliveries import Delivery, delivery_in
 from madar.errors import MalformedRequest, Unauthenticated
 
-
-class DeliveryQuery(WireModel):
-    """The attempt and the token that its address was made with; others' fields are not ours."""
-
-    model_config = ConfigDict(extra="ignore")
-
-    a: Text = ""
-    t: Text = ""
+log = logging.getLogger(__name__)
 
 
 class Recorded(WireModel):
@@ -39,30 +32,48 @@ class Recorded(WireModel):
     policy=None,
     raw_body="application/json",
 )
-async def post_fal(request: Request[State], query: DeliveryQuery) -> Response:
-    """Verify over the raw bytes, record the fact, answer; nothing is fetched here."""
+async def post_fal(request: Request[State]) -> Response:
+    """Only for Fal: its address carries the attempt (`a`) and a token (`t`), its body is signed.
+
+    Verified over the raw bytes, recorded, answered; nothing is fetched here. Any number of
+    deliveries in any order does no harm.
+    """
     resources = resources_of(request)
-    body = await request.body()
-    attempt_id = _attempt_in(request, query)
-    request_id = await resources.webhooks.verify(request.headers, body)
     try:
-        said = text_at(orjson.loads(body), "request_id")
-    except ValueError as error:
-        raise MalformedRequest("not_json") from error
-    if said != request_id:
-        raise Unauthenticated("webhook_refused")
-    await record_delivery(resources, attempt_id=attempt_id, request_id=request_id)
+        attempt_id, delivery = await _verified(request)
+        if delivery.said != "progress":
+            await record_delivery(
+                resources,
+                attempt_id=attempt_id,
+                request_id=delivery.request_id,
+                said=delivery.said,
+            )
+    except Unauthenticated as refused:
+        known = isinstance(refused, WebhookRefused)
+        resources.webhooks.note(refused.reason if known else "attempt")
+        raise
     return JSONResponse({"ok": True})
 
 
-def _attempt_in(request: Request[State], query: DeliveryQuery) -> UUID:
-    """The attempt this address was made for; its token only we can make."""
-    settings = resources_of(request).settings
+async def _verified(request: Request[State]) -> tuple[UUID, Delivery]:
+    """The query is read here, not by the operation: a repeated field is a refusal like any."""
+    verifier = resources_of(request).webhooks
+    attempt_id = verifier.attempt_in(request.query_params)
+    seal = verifier.seal_in(request.headers)
+    body = await request.body()
+    await verifier.verify(seal, body)
+    delivery = _delivery_in(body, seal)
+    if delivery.request_id != seal.request_id:
+        raise WebhookRefused("id_mismatch")
+    if not delivery.is_known:
+        log.warning("webhook.status_unknown", extra={"fal_request_id": seal.request_id})
+    return attempt_id, delivery
+
+
+def _delivery_in(body: bytes, seal: Seal) -> Delivery:
+    """Fal signed it, so what cannot be read is worth an alarm."""
     try:
-        attempt_id = UUID(query.a)
+        return delivery_in(orjson.loads(body))
     except ValueError as error:
-        raise Unauthenticated("webhook_refused") from error
-    given = query.t.encode()
-    if not hmac.compare_digest(given, settings.webhook_token(attempt_id).encode()):
-        raise Unauthenticated("webhook_refused")
-    return attempt_id
+        log.error("webhook.unreadable", extra={"fal_request_id": seal.request_id})  # noqa: TRY400
+        raise MalformedRequest("not_json") from error

@@ -8,12 +8,13 @@ fal-client 1.0.3, client.py, `_async_maybe_retry_request` and `AsyncRequestHandl
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Mapping
+from collections.abc import AsyncGenerator, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, cast
+from urllib.parse import quote
 
 import fal_client
 import fal_client.client
@@ -70,6 +71,10 @@ class FalUnreachable(Exception):
     """A question got no usable answer; ask again later."""
 
 
+class RemovalRefused(Exception):
+    """Our key may not remove what Fal keeps: that takes one of admin scope."""
+
+
 class RequestGone(Exception):
     """Fal does not know this request (any more)."""
 
@@ -89,6 +94,17 @@ class Running:
 @dataclass(frozen=True, kw_only=True)
 class Ended:
     """Finished, well or badly: only the result tells."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sightings:
+    """Request ids, newest first: with the arguments asked for, and with none that could be read.
+
+    Fal shows no input of a request whose copies were removed.
+    """
+
+    carrying: list[str]
+    without_input: list[str]
 
 
 class _Transport(httpx.AsyncHTTPTransport):
@@ -185,14 +201,56 @@ class Fal:
         except (fal_client.client.FalClientError, httpx.HTTPError, OSError) as error:
             log.info("fal.cancel_failed", extra={"fal_request_id": request_id, "why": str(error)})
 
-    async def list_submissions(
-        self, *, endpoint: str, arguments: dict[str, Any], sent_at: datetime
-    ) -> list[str]:
-        """Ids of the requests in Fal's history that carry these arguments, newest first.
+    async def withdraw(self, *, endpoint: str, request_id: str) -> None:
+        """Cancel it, certainly told; that it has ended or never was is fine too.
 
-        The seed and the prompt are among them; what Fal added does not matter. An empty answer
-        is taken as proof, so a history that cannot be read to its end raises FalUnreachable.
+        Raises FalUnreachable.
         """
+        try:
+            async with _answers():
+                await self._client.cancel(endpoint, request_id)
+        except RequestGone:
+            return
+        except fal_client.client.FalClientHTTPError as error:
+            if error.status_code >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                raise FalUnreachable(f"answered {error.status_code}") from error
+
+    async def remove_copies(self, *, request_id: str) -> None:
+        """What went in and came out, and the files it made; gone already is fine.
+
+        Only once the request has ended. Fal demands a key of admin scope for it
+        (fal.ai/docs/platform-apis/v1/models/requests/payloads). Raises FalUnreachable,
+        RemovalRefused.
+        """
+        response = await self._call(
+            "DELETE", f"/v1/models/requests/{quote(request_id, safe='')}/payloads"
+        )
+        if response.status_code in (404, 410):
+            return
+        if response.status_code in (401, 403):
+            raise RemovalRefused(f"answered {response.status_code}")
+        if not response.is_success:
+            raise FalUnreachable(f"answered {response.status_code}")
+        results: object = dig(_body(response), "cdn_delete_results")
+        files = cast("list[object]", results) if isinstance(results, list) else []
+        if any(dig(file, "exception") for file in files):
+            raise FalUnreachable("some files stay")
+
+    async def look_up(
+        self, *, endpoint: str, arguments: dict[str, Any], sent_at: datetime
+    ) -> Sightings:
+        """The requests in Fal's history that may be the one with these arguments.
+
+        The seed and the prompt are among them; what Fal added does not matter. That it is not
+        there is taken as proof, so a history that cannot be read to its end raises FalUnreachable.
+        """
+        items = await self._list_history(endpoint, sent_at)
+        return Sightings(
+            carrying=_ids_of(item for item in items if _carries(item, arguments)),
+            without_input=_ids_of(item for item in items if dig(item, "json_input") is None),
+        )
+
+    async def _list_history(self, endpoint: str, sent_at: datetime) -> list[object]:
         query: dict[str, str | int] = {
             "endpoint_id": endpoint,
             "start": (sent_at - LOOK_BACK).isoformat(),
@@ -209,19 +267,40 @@ class Fal:
             items += cast("list[object]", listed)
             cursor = text_at(page, "next_cursor")
             if not cursor:
-                return _matching(items, arguments)
+                return items
             query["cursor"] = cursor
         raise FalUnreachable("the history is too long to read")
 
-    async def _history(self, query: Mapping[str, str | int]) -> Any:
-        url = f"{self._settings.fal_api_url}/v1/models/requests/by-endpoint"
-        headers = {"Authorization": f"Key {self._key}"}
+    async def recall_result(self, *, endpoint: str, request_id: str) -> dict[str, Any]:
+        """What Fal's history says the model answered, when the queue has forgotten the request.
+
+        Raises FalUnreachable or RequestGone.
+        """
+        query = {"endpoint_id": endpoint, "request_id": request_id, "expand": "payloads"}
+        answer = dig(await self._history(query), "items", 0, "json_output")
+        if not isinstance(answer, dict):
+            raise RequestGone
+        return cast("dict[str, Any]", answer)
+
+    async def _history(self, query: Mapping[str, str | int]) -> object:
+        response = await self._call("GET", "/v1/models/requests/by-endpoint", query)
+        if not response.is_success:
+            raise FalUnreachable(f"answered {response.status_code}")
+        return _body(response)
+
+    async def _call(
+        self, method: str, path: str, query: Mapping[str, str | int] | None = None
+    ) -> httpx.Response:
+        """One call of Fal's platform API, whatever it answers."""
         try:
             async with asyncio.timeout(ASK_TIMEOUT_S):
-                response = await self._web.get(url, params=dict(query), headers=headers)
-            response.raise_for_status()
-            return response.json()
-        except (httpx.HTTPError, OSError, ValueError, RecursionError) as error:
+                return await self._web.request(
+                    method,
+                    f"{self._settings.fal_api_url}{path}",
+                    params=dict(query or {}),
+                    headers={"Authorization": f"Key {self._key}"},
+                )
+        except (httpx.HTTPError, OSError) as error:
             raise FalUnreachable(type(error).__name__) from error
 
 
@@ -261,22 +340,23 @@ def _position(written: object) -> int | None:
     return written if 0 <= written <= MAX_POSITION else None
 
 
-def _matching(items: list[object], arguments: Mapping[str, Any]) -> list[str]:
-    """Ids of the items with this input; raises FalUnreachable where that cannot be told.
+def _body(response: httpx.Response) -> object:
+    try:
+        return response.json()
+    except (ValueError, RecursionError):
+        return None
 
-    So it is when one with our input has no usable id, or when none has it and one has no input.
-    """
-    inputs = [(dig(item, "json_input"), text_at(item, "request_id") or "") for item in items]
-    found = [
-        request_id
-        for given, request_id in inputs
-        if all(dig(given, name) == value for name, value in arguments.items())
-    ]
-    if not all(_REQUEST_ID.fullmatch(request_id) for request_id in found):
+
+def _carries(item: object, arguments: Mapping[str, Any]) -> bool:
+    return all(dig(item, "json_input", name) == value for name, value in arguments.items())
+
+
+def _ids_of(items: Iterable[object]) -> list[str]:
+    """Raises FalUnreachable when one has no usable id."""
+    ids = [text_at(item, "request_id") or "" for item in items]
+    if not all(_REQUEST_ID.fullmatch(request_id) for request_id in ids):
         raise FalUnreachable("the history has an unreadable id")
-    if not found and any(given is None for given, _ in inputs):
-        raise FalUnreachable("the history has no inputs")
-    return found
+    return ids
 
 
 def _refusal(error: fal_client.client.FalClientHTTPError) -> Exception:
@@ -294,8 +374,4 @@ def _refusal(error: fal_client.client.FalClientHTTPError) -> Exception:
 
 
 def _failure(error: fal_client.client.FalClientHTTPError) -> ProviderFailure:
-    try:
-        body: object = error.response.json()
-    except ValueError:
-        body = None
-    return failure_of(error.status_code, body, error.error_type)
+    return failure_of(error.status_code, _body(error.response), error.error_type)

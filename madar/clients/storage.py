@@ -7,23 +7,44 @@ storing the same thing again is harmless and nobody can guess a key.
 import asyncio
 import hashlib
 import hmac
+import logging
+import re
 import time
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from pathlib import Path
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from urllib.parse import quote
 
-import obstore
 import obstore.exceptions
 from itsdangerous import BadData, URLSafeSerializer
-from obstore.store import LocalStore
+from obstore.store import AzureStore, LocalStore, S3Store
 
+from madar.clients.buckets import Patience, open_bucket
+from madar.clients.signed_links import Grant
 from madar.errors import NotFound, Unavailable
 from madar.settings import Settings
 
-PUT_TIMEOUT_S = 30
+log = logging.getLogger(__name__)
+
+SOMEBODY_WAITS = Patience(connect_s=2, total_s=8)
+NOBODY_WAITS = Patience(connect_s=3, total_s=30)
+LIST_S = 120
+LIST_BATCH = 1000
+RETRY_AFTER_S = 10
 LINK_LIFE_S = 15 * 60
 # Links to the same object stay equal for a while, so that browsers and proxies can cache it.
 LINK_WINDOW_S = 5 * 60
+CACHE_CONTROL = f"private, max-age={LINK_WINDOW_S}, immutable"
 CONTENT_TYPES = {".png": "image/png", ".webp": "image/webp"}
+_REFUSALS = (
+    obstore.exceptions.PermissionDeniedError,
+    obstore.exceptions.UnauthenticatedError,
+)
+# As S3, Azure, and Azure for one of many say it.
+_NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|specified container does not exist")
+_MD5 = re.compile('"?([0-9a-f]{32})"?')
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,11 +56,24 @@ class Link:
     expires_at: int
 
 
-class Storage:
-    """Local disk; the web process serves its files under signed links."""
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """An object that is there, and since when."""
 
-    def __init__(self, settings: Settings) -> None:
+    key: str
+    at: datetime
+
+
+class Storage:
+    """Local disk, or a private bucket; the web process answers for both under signed links.
+
+    From disk it serves the file itself, to a bucket it sends on with a link that ends.
+    """
+
+    def __init__(self, settings: Settings, patience: Patience = SOMEBODY_WAITS) -> None:
         self._directory = settings.storage_dir
+        self._bucket = open_bucket(settings, patience)
+        self._total_s = patience.total_s
         self._base_url = f"{settings.app_url.rstrip('/')}/files/"
         self._secret = str(settings.jwt_secret).encode()
         self._signer = URLSafeSerializer(
@@ -48,6 +82,10 @@ class Storage:
             signer_kwargs={"digest_method": hashlib.sha256, "key_derivation": "hmac"},
         )
 
+    @property
+    def is_local(self) -> bool:
+        return self._bucket is None
+
     def key_for(self, *parts: str, content: bytes, suffix: str) -> str:
         """The same parts and content give the same key."""
         digest = hashlib.sha256(content).hexdigest()
@@ -55,36 +93,44 @@ class Storage:
         return f"{seal[:2]}/{seal[2:34]}{suffix}"
 
     async def put(self, key: str, content: bytes) -> None:
-        """Stored and as long as sent, or Unavailable."""
+        """Stored as it was sent, or Unavailable."""
         try:
-            store = self._store()
-            async with asyncio.timeout(PUT_TIMEOUT_S):
-                await store.put_async(key, content)
-                stored = await store.head_async(key)
-        except (OSError, obstore.exceptions.BaseError) as error:
-            raise Unavailable("storage", retry_after_s=10) from error
-        if stored["size"] != len(content):
-            raise Unavailable("storage", retry_after_s=10)
+            async with self._store() as store:
+                await self._put(store, key, content)
+        except NotFound as error:  # a folder or a bucket that is away
+            raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
 
     async def read(self, key: str) -> bytes:
-        try:
-            found = await self._store().get_async(key)
-            return bytes(await found.bytes_async())
-        except FileNotFoundError as error:
-            raise NotFound from error
-        except (OSError, obstore.exceptions.BaseError) as error:
-            raise Unavailable("storage", retry_after_s=10) from error
+        """Raises NotFound, Unavailable."""
+        async with self._store() as store:
+            return await _read(store, key)
+
+    async def check(self, key: str) -> None:
+        """That it is there. Raises NotFound, Unavailable."""
+        async with self._store() as store:
+            await store.head_async(key)
 
     async def delete(self, key: str) -> None:
         """Gone afterwards; not there before is fine."""
         try:
-            await self._store().delete_async(key)
-        except FileNotFoundError:
+            async with self._store() as store:
+                await store.delete_async(key)
+        except NotFound:
             return
-        except (OSError, obstore.exceptions.BaseError) as error:
-            raise Unavailable("storage", retry_after_s=10) from error
+
+    async def list_folder(self, folder: str) -> list[Stored]:
+        """Everything whose key begins with `folder` and a slash. Raises Unavailable."""
+        async with self._store(within_s=LIST_S) as store:
+            batches = store.list(folder, chunk_size=LIST_BATCH)  # pyright: ignore[reportUnknownMemberType] - of Arrow, which we have not
+            return [
+                Stored(key=found["path"], at=found["last_modified"])
+                async for batch in batches
+                for found in batch
+            ]
 
     def path_of(self, key: str) -> Path:
+        """On local disk only."""
+        assert self.is_local
         return self._directory / key
 
     def sign(self, key: str, *, filename: str | None = None, life_s: int = LINK_LIFE_S) -> str:
@@ -122,6 +168,94 @@ class Storage:
             return None
         return key
 
-    def _store(self) -> LocalStore:
-        # Opened at each use: a folder that was away or read-only at start heals by itself.
-        return LocalStore(self._directory, mkdir=True)
+    def direct_link(self, key: str, *, life_s: int) -> str:
+        """For a reader that may not follow a redirect: Fal."""
+        link = Link(key=key, filename=None, expires_at=self.next_expiry(life_s))
+        if self.is_local:
+            return self.link(link.key, link.filename, link.expires_at)
+        return self.link_into_bucket(link, method="GET", life_s=life_s)
+
+    def link_into_bucket(self, link: Link, *, method: str, life_s: int = LINK_LIFE_S) -> str:
+        """Where the bucket itself answers: no longer than the link is good for, nor `life_s`.
+
+        It stays equal for a while, too.
+        """
+        assert self._bucket
+        starts_at = self.next_expiry(0)
+        grant = Grant(
+            method=method,
+            key=link.key,
+            starts_at=starts_at,
+            life_s=min(life_s, link.expires_at - starts_at),
+            content_type=CONTENT_TYPES[PurePosixPath(link.key).suffix],
+            content_disposition=attachment(link.filename) if link.filename else "inline",
+            cache_control=CACHE_CONTROL,
+        )
+        return self._bucket.signer.link(grant)
+
+    @asynccontextmanager
+    async def _store(
+        self, *, within_s: float | None = None
+    ) -> AsyncGenerator[S3Store | AzureStore | LocalStore]:
+        """The store, within our deadline, with its errors made ours: NotFound, Unavailable."""
+        try:
+            async with asyncio.timeout(within_s or self._total_s):
+                # Opened at each use: a folder that was away or read-only at start heals by itself.
+                yield (
+                    self._bucket.store if self._bucket else LocalStore(self._directory, mkdir=True)
+                )
+        except FileNotFoundError as error:
+            if not _NO_BUCKET.search(str(error)):
+                raise NotFound from error
+            log.error("storage.refused", extra={"why": "no such bucket"})  # noqa: TRY400 - not ours
+            raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
+        except _REFUSALS as error:
+            log.error("storage.refused", extra={"why": type(error).__name__})  # noqa: TRY400
+            raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
+        except (OSError, obstore.exceptions.BaseError) as error:
+            raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
+
+    async def _put(
+        self, store: S3Store | AzureStore | LocalStore, key: str, content: bytes
+    ) -> None:
+        """One request, so that nothing is ever half there; then what is kept is compared."""
+        if isinstance(store, LocalStore):
+            await store.put_async(key, content)
+        else:
+            attributes = {
+                "Content-Type": CONTENT_TYPES.get(
+                    PurePosixPath(key).suffix, "application/octet-stream"
+                ),
+                "Cache-Control": CACHE_CONTROL,
+            }
+            await store.put_async(key, content, attributes=attributes, use_multipart=False)
+        stored = await store.head_async(key)
+        if stored["size"] != len(content) or not await _holds(store, key, content, stored["e_tag"]):
+            log.error("storage.altered", extra={"object_key": key, "size": stored["size"]})
+            raise Unavailable("storage", retry_after_s=RETRY_AFTER_S)
+
+
+def attachment(filename: str) -> str:
+    """Both forms of RFC 6266: old readers get ASCII, the others the letters of the prompt."""
+    ascii_name = re.sub(r"-+", "-", "".join(c for c in filename if c.isascii()))
+    return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+async def _read(store: S3Store | AzureStore | LocalStore, key: str) -> bytes:
+    found = await store.get_async(key)
+    return bytes(await found.bytes_async())
+
+
+async def _holds(
+    store: S3Store | AzureStore | LocalStore, key: str, content: bytes, e_tag: str | None
+) -> bool:
+    """By the MD5 that most buckets give as ETag; else, or where they encrypt, by reading it."""
+    found = _MD5.fullmatch(e_tag or "")
+    if found and found[1] == hashlib.md5(content, usedforsecurity=False).hexdigest():
+        return True
+    seen = 0
+    async for part in await store.get_async(key):
+        if part != content[seen : seen + len(part)]:
+            return False
+        seen += len(part)
+    return seen == len(content)

@@ -21,7 +21,7 @@ from madar.db.migrate import MigrationFault, pending
 from madar.errors import MadarError
 from madar.local.postgres import running
 from madar.local.state import State, as_text, read_json
-from madar.settings import ROOT, SettingsFault
+from madar.settings import ROOT, Settings, SettingsFault
 
 TIMEOUT_S = 5
 CLOCK_TOLERANCE_S = 2
@@ -119,14 +119,17 @@ def _storage(here: Here, _: State) -> Finding:
         await storage.delete(key)
         return same
 
-    folder = here.settings.storage_dir
+    place, cure = str(here.settings.storage_dir), "let this user write there"
+    if not storage.is_local:
+        place = f"{here.settings.storage_provider} {here.settings.aws_bucket_name}"
+        cure = "check STORAGE_PROVIDER, AWS_… and what this key may do in the bucket"
     try:
         if asyncio.run(write_read_delete()):
-            return _ok("Storage", f"{folder}: write, read, delete")
+            return _ok("Storage", f"{place}: write, read, delete")
     except MadarError as error:
         why = _first_line(error.__cause__ or error)
-        return _problem("Storage", f"{folder}: {why}", "let this user write there")
-    return _problem("Storage", f"{folder} does not give back what was written", "check the disk")
+        return _problem("Storage", f"{place}: {why}", cure)
+    return _problem("Storage", f"{place} does not give back what was written", "look there")
 
 
 def _disk(here: Here, _: State) -> Finding:
@@ -166,9 +169,11 @@ def _google(here: Here, _: State) -> Finding:
 
 
 def _unused(here: Here, _: State) -> Finding:
-    accepted = ("redis_url", "analytics_api_key")
+    accepted = ["redis_url", "analytics_api_key", "cdn_url"]
+    if here.settings.storage_provider == "local":
+        accepted += [name for name in Settings.model_fields if name.startswith("aws_")]
     if found := [name.upper() for name in accepted if str(getattr(here.settings, name))]:
-        return _warning("Unused", f"{' and '.join(found)}: Madar does not use this", "remove it")
+        return _warning("Unused", f"{' and '.join(found)}: no effect here", "remove it")
     return _ok("Unused", "no setting without effect")
 
 

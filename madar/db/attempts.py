@@ -10,7 +10,7 @@ from psycopg.types.json import Jsonb
 
 from madar.db.generations import Claimed, Outcome
 from madar.db.sql import Connection, Queries
-from madar.domain.generations import AttemptState, Step
+from madar.domain.generations import AttemptState, EndState, State, Step
 
 _sql = Queries("attempts")
 
@@ -31,10 +31,35 @@ class Attempt:
     result: dict[str, Any] | None
     sent_at: datetime | None
     is_announced: bool
+    is_granted: bool
     sent_age_s: float | None
     accepted_age_s: float | None
     tries: int
     successes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Delivered:
+    """What a webhook's attempt and its generation look like when it comes."""
+
+    state: AttemptState
+    request_id: str | None
+    error_type: str | None
+    generation_id: UUID
+    generation_state: State
+    error_code: str | None
+    is_deleted: bool
+    is_at_its_step: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Unwanted:
+    keeps_payload: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Id:
+    id: UUID
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,11 +108,15 @@ async def mark_attempt_accepted(
     )
 
 
-async def put_attempt_back(
-    conn: Connection, claimed: Claimed, attempt: Attempt, *, next_s: float
-) -> Outcome | None:
+async def put_attempt_back(conn: Connection, claimed: Claimed, attempt: Attempt) -> Outcome | None:
     names = _names(claimed, attempt)
-    return await _sql.maybe(conn, "put_attempt_back", Outcome, **names, next_s=next_s)
+    at = claimed.claimed_at
+    return await _sql.maybe(conn, "put_attempt_back", Outcome, **names, claimed_at=at)
+
+
+async def forget_sending(conn: Connection, attempt: Attempt) -> None:
+    """Nothing happens while the generation goes on."""
+    await _sql.exec(conn, "forget_sending", id=attempt.id)
 
 
 async def mark_attempt_unknown(
@@ -97,8 +126,14 @@ async def mark_attempt_unknown(
     return await _sql.maybe(conn, "mark_attempt_unknown", Outcome, **names, next_s=next_s)
 
 
-async def count_poll(conn: Connection, attempt: Attempt) -> None:
-    await _sql.exec(conn, "count_poll", id=attempt.id)
+async def count_poll(conn: Connection, claimed: Claimed, attempt: Attempt) -> None:
+    await _sql.exec(conn, "count_poll", **_names(claimed, attempt))
+
+
+async def renew_result(
+    conn: Connection, claimed: Claimed, attempt: Attempt, *, result: dict[str, Any]
+) -> None:
+    await _sql.exec(conn, "renew_result", **_names(claimed, attempt), result=Jsonb(result))
 
 
 async def finish_step(
@@ -125,7 +160,13 @@ async def finish_step(
 
 
 async def retry_step(
-    conn: Connection, claimed: Claimed, attempt: Attempt, *, error_type: str, next_s: float
+    conn: Connection,
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    end_state: EndState,
+    error_type: str,
+    next_s: float,
 ) -> Outcome | None:
     return await _sql.maybe(
         conn,
@@ -133,6 +174,7 @@ async def retry_step(
         Outcome,
         **_names(claimed, attempt),
         seen_state=attempt.state,
+        end_state=end_state,
         error_type=error_type,
         next_s=next_s,
     )
@@ -143,6 +185,7 @@ async def fail_generation(
     claimed: Claimed,
     attempt: Attempt,
     *,
+    end_state: EndState,
     error_code: str,
     fal_error: str | None,
 ) -> Outcome | None:
@@ -154,6 +197,7 @@ async def fail_generation(
         epoch=claimed.lease_epoch,
         attempt_id=attempt.id,
         seen_state=attempt.state,
+        end_state=end_state,
         error_code=error_code,
         fal_error=fal_error,
     )
@@ -178,6 +222,35 @@ async def insert_attempt(
 async def announce_result(conn: Connection, *, attempt_id: UUID, request_id: str) -> UUID | None:
     """The generation that was woken; None when there was nothing to wake."""
     return await _sql.value(conn, "announce_result", attempt_id=attempt_id, request_id=request_id)
+
+
+async def lock_delivered_generation(conn: Connection, *, attempt_id: UUID) -> UUID | None:
+    return await _sql.value(conn, "lock_delivered_generation", attempt_id=attempt_id)
+
+
+async def get_delivered_attempt(conn: Connection, *, attempt_id: UUID) -> Delivered:
+    return await _sql.one(conn, "get_delivered_attempt", Delivered, attempt_id=attempt_id)
+
+
+async def end_rivals(conn: Connection, *, generation_id: UUID, attempt_id: UUID) -> list[UUID]:
+    """The attempts that may have been paid for in vain."""
+    given = {"generation_id": generation_id, "attempt_id": attempt_id}
+    return [row.id for row in await _sql.many(conn, "end_rivals", _Id, **given)]
+
+
+async def adopt_attempt(conn: Connection, *, attempt_id: UUID, request_id: str) -> bool:
+    given = {"attempt_id": attempt_id, "request_id": request_id}
+    return await _sql.exec(conn, "adopt_attempt", **given) > 0
+
+
+async def settle_duplicate(conn: Connection, *, attempt_id: UUID, request_id: str) -> None:
+    given = {"attempt_id": attempt_id, "request_id": request_id}
+    await _sql.exec(conn, "settle_duplicate", **given)
+
+
+async def get_unwanted(conn: Connection, attempt: Attempt) -> Unwanted | None:
+    """None: the attempt's result is still wanted."""
+    return await _sql.maybe(conn, "get_unwanted", Unwanted, attempt_id=attempt.id)
 
 
 async def list_bound_requests(

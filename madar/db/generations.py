@@ -10,7 +10,16 @@ from psycopg.types.json import Jsonb
 
 from madar.db.sessions import Credential
 from madar.db.sql import Connection, Queries, Source
-from madar.domain.generations import GenerationRequest, PublicStatus, State, Step
+from madar.domain.generations import (
+    PUBLIC,
+    AspectRatio,
+    GenerationRequest,
+    InputType,
+    PublicStatus,
+    State,
+    Step,
+    Translation,
+)
 
 _sql = Queries("generations")
 
@@ -34,6 +43,7 @@ class Claimed:
     fal_progress: int
     fal_status: str
     queue_position: int | None
+    crashes: int
     is_overdue: bool
     claimed_at: datetime
     style_params: dict[str, Any]
@@ -65,7 +75,7 @@ class Announcement:
 
     @property
     def status(self) -> PublicStatus:
-        return "processing" if self.state == "finalizing" else self.state
+        return PUBLIC[self.state]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,8 +98,41 @@ class SeenGeneration:
 
 
 @dataclass(frozen=True, kw_only=True)
-class _Due:
+class Ending:
+    """Whether and how a generation has ended."""
+
+    state: State
+    error_code: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownWish:
+    """What was asked for once, and what came of it."""
+
+    state: State
+    error_code: str | None
+    prompt: str
+    prompt_english: str | None
+    translation: Translation | None
+    style: str
+    aspect_ratio: AspectRatio
+    input_type: InputType
+    source_upload_id: UUID | None
+    custom_colors: list[str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Moved:
     id: UUID
+    version: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Due:
+    """`is_suspect`: its last worker lost its lease without a word."""
+
+    id: UUID
+    is_suspect: bool
 
 
 async def insert_generation(
@@ -104,7 +147,9 @@ async def insert_generation(
     attempt_id: UUID,
     deadline_s: float,
     language: str,
-    known_english: str | None,
+    prompt_english: str | None,
+    translation: Translation | None,
+    parent_id: UUID | None,
 ) -> bytes | None:
     """The answer for the wire as JSON; None when the style is not offered."""
     return await _sql.json(
@@ -123,7 +168,9 @@ async def insert_generation(
         attempt_id=attempt_id,
         deadline_s=deadline_s,
         language=language,
-        known_english=known_english,
+        prompt_english=prompt_english,
+        translation=translation,
+        parent_id=parent_id,
     )
 
 
@@ -151,9 +198,12 @@ async def update_generation(conn: Connection, *, owner_id: UUID, id: UUID, is_li
     return await _sql.exec(conn, "update_generation", **given) > 0
 
 
-async def delete_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> int | None:
-    """Its last version; None: not there, or not theirs."""
-    return await _sql.value(conn, "delete_generation", owner_id=owner_id, id=id)
+async def delete_generation(
+    conn: Connection, *, owner_id: UUID, id: UUID, trash_s: float
+) -> bool | None:
+    """Whether it lies in the trash now; None: not there, or not theirs."""
+    given = {"owner_id": owner_id, "id": id, "trash_s": trash_s}
+    return await _sql.value(conn, "delete_generation", **given)
 
 
 async def delete_generations(conn: Connection, *, owner_id: UUID) -> None:
@@ -192,9 +242,16 @@ async def claim_generation_to_advance(
     id: UUID,
     owner: str,
     lease_s: float,
+    may_be_suspect: bool = True,
 ) -> Claimed | None:
     return await _sql.maybe(
-        conn, "claim_generation_to_advance", Claimed, id=id, owner=owner, lease_s=lease_s
+        conn,
+        "claim_generation_to_advance",
+        Claimed,
+        id=id,
+        owner=owner,
+        lease_s=lease_s,
+        may_be_suspect=may_be_suspect,
     )
 
 
@@ -209,8 +266,21 @@ async def release_leases(conn: Connection, *, owner: str) -> None:
     await _sql.exec(conn, "release_leases", owner=owner)
 
 
-async def list_due_generations(conn: Connection, *, n: int) -> list[UUID]:
-    return [row.id for row in await _sql.many(conn, "list_due_generations", _Due, n=n)]
+async def release_dropped_leases(
+    conn: Connection, *, owner: str, held_ids: Sequence[UUID], left_s: float
+) -> int:
+    """How many were given back."""
+    return await _sql.exec(
+        conn,
+        "release_dropped_leases",
+        owner=owner,
+        held_ids=list(held_ids),
+        left_s=left_s,
+    )
+
+
+async def list_due_generations(conn: Connection, *, n: int) -> list[Due]:
+    return await _sql.many(conn, "list_due_generations", Due, n=n)
 
 
 async def get_seconds_until_due(conn: Connection) -> float | None:
@@ -310,3 +380,29 @@ async def count_stumble(conn: Connection, claimed: Claimed) -> int:
     """How often this generation met what nobody expected; 0 when the lease is lost."""
     given = {"id": claimed.id, "epoch": claimed.lease_epoch}
     return await _sql.value(conn, "count_stumble", **given) or 0
+
+
+async def lock_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> Ending | None:
+    """None: not there, or not theirs."""
+    return await _sql.maybe(conn, "lock_generation", Ending, owner_id=owner_id, id=id)
+
+
+async def cancel_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> int:
+    """The version to ring for. Behind lock_generation, of one that has not ended."""
+    return await _sql.value(conn, "cancel_generation", owner_id=owner_id, id=id)
+
+
+async def lock_wish(conn: Connection, *, owner_id: UUID, id: UUID) -> KnownWish | None:
+    """None: not there, or not theirs."""
+    return await _sql.maybe(conn, "lock_wish", KnownWish, owner_id=owner_id, id=id)
+
+
+async def renumber_line(conn: Connection, *, n: int) -> dict[UUID, int]:
+    """The versions of those whose place in the line is another now."""
+    rows = await _sql.many(conn, "renumber_line", _Moved, n=n)
+    return {row.id: row.version for row in rows}
+
+
+async def get_lateness(conn: Connection, *, id: UUID) -> float | None:
+    """Seconds between the first estimate and the completion; less than 0: it was done earlier."""
+    return await _sql.value(conn, "get_lateness", id=id)

@@ -12,8 +12,9 @@ import logging
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from functools import partial
 from hashlib import sha256
-from typing import Any, TypeVar
+from typing import Any, Protocol, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -25,6 +26,7 @@ from psycopg.pq.abc import PGresult
 from madar.db.pool import KEEPALIVE, Pool, meaning_of, read
 from madar.db.sql import Connection, Query, Source
 from madar.errors import Unavailable
+from madar.liveness import Liveness
 
 log = logging.getLogger(__name__)
 
@@ -54,6 +56,12 @@ _NOT_HERE = (
     errors.DuplicatePreparedStatement,
     errors.FeatureNotSupported,
 )
+
+
+class Wait(Protocol):
+    """Until the event or the end of the time; a proof of life meanwhile."""
+
+    async def __call__(self, event: asyncio.Event, *, at_most_s: float = ...) -> bool: ...
 
 
 class NotHere(Exception):
@@ -250,11 +258,13 @@ class Reads:
                 raise meaning_of(error) from error
         return await read(self.pool, query)
 
-    async def run(self) -> None:
+    async def run(self, liveness: Liveness) -> None:
         """Keeps the lines, each from when it is first wanted."""
         async with asyncio.TaskGroup() as tasks:
-            for wanted in self._wanted:
-                tasks.create_task(self._keep(wanted))
+            for number, wanted in enumerate(self._wanted):
+                name = f"reads.{number}"
+                keeping = partial(self._keep, wanted, partial(liveness.wait, name))
+                tasks.create_task(liveness.keep(name, keeping))
 
     def _free_line(self) -> Line | None:
         if len(self._lines) < LINES:
@@ -262,30 +272,30 @@ class Reads:
                 wanted.set()
         return min(self._lines, key=_waiting, default=None)
 
-    async def _keep(self, wanted: asyncio.Event) -> None:
+    async def _keep(self, wanted: asyncio.Event, wait: Wait) -> None:
         """A lost line comes back when somebody asks: a database may sleep while nobody does."""
         pause_s, loop = PAUSE_S, asyncio.get_running_loop()
         while True:
-            await wanted.wait()
+            await wait(wanted)
             began_at = loop.time()
             try:
-                await self._serve_one()
+                await self._serve_one(wait)
             except psycopg.Error as error:
                 log.info("reads.away", extra={"why": type(error).__name__})
             except Exception:
                 log.exception("reads.failed")
             is_steady = loop.time() - began_at > STEADY_S
             pause_s = PAUSE_S if is_steady else min(2 * pause_s, MAX_PAUSE_S)
-            await asyncio.sleep(pause_s)
+            await wait(asyncio.Event(), at_most_s=pause_s)
             wanted.clear()
 
-    async def _serve_one(self) -> None:
+    async def _serve_one(self, wait: Wait) -> None:
         conn: Connection = await AsyncConnection.connect(self._url, autocommit=True, **_OPTIONS)
         try:
             line = Line(conn)
             self._lines.append(line)
             try:
-                await line.ended.wait()
+                await wait(line.ended)
             finally:
                 self._lines.remove(line)
                 line.end(Unavailable("database"))

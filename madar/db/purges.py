@@ -32,8 +32,13 @@ async def insert_purges_of_uploads(conn: Connection, *, owner_id: UUID) -> None:
 
 
 async def insert_purges_of_deleted(conn: Connection, *, generation_id: UUID) -> None:
-    """Nothing happens while the generation is there for its owner."""
+    """Nothing happens while the generation is there for its owner, or in their trash."""
     await _sql.exec(conn, "insert_purges_of_deleted", generation_id=generation_id)
+
+
+async def insert_purges_of_gone(conn: Connection, *, generation_ids: Sequence[UUID]) -> None:
+    """Only where the transaction has taken them from the trash in a statement before."""
+    await _sql.exec(conn, "insert_purges_of_gone", generation_ids=list(generation_ids))
 
 
 async def claim_due_purges(conn: Connection, *, n: int, lease_s: float) -> list[Purge]:

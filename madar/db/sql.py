@@ -14,18 +14,21 @@ A query whose best plan depends on what it is given says `-- plan: each time` in
 never prepared, so a filter that is null costs nothing and a rare word is known to be rare.
 """
 
+import asyncio
 import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
 
-from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg import AsyncConnection, AsyncRawCursor, OperationalError
 from psycopg.rows import AsyncRowFactory, class_row, tuple_row
 
 from madar.settings import ROOT
 
 QUERIES = ROOT / "sql" / "queries"
+# The server ends a statement after 5 s (pool.py). A server that says nothing at all is not there.
+ANSWER_WITHIN_S = 10
 KINDS = ("one", "maybe", "many", "value", "json", "exec")
 
 Connection = AsyncConnection[Any]
@@ -107,7 +110,15 @@ class Queries:
         query = self._queries[name]
         cursor = AsyncRawCursor(conn, row_factory=row_factory)
         prepare = False if query.is_planned_each_time else None
-        await cursor.execute(query.sql, query.arguments(given), prepare=prepare)
+        arguments = query.arguments(given)
+        limit = asyncio.timeout(ANSWER_WITHIN_S)
+        try:
+            async with limit:
+                await cursor.execute(query.sql, arguments, prepare=prepare)
+        except TimeoutError:
+            if not limit.expired():
+                raise
+            raise OperationalError(f"{name}: no answer within {ANSWER_WITHIN_S} s") from None
         return cursor
 
 

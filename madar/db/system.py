@@ -1,5 +1,6 @@
 """The bells and the pulse: statements that belong to no table."""
 
+from collections.abc import Mapping
 from uuid import UUID
 
 from madar.db.sql import Connection, Queries
@@ -34,6 +35,17 @@ async def ping(conn: Connection) -> None:
     await _sql.value(conn, "ping")
 
 
+async def has_worker(conn: Connection) -> bool:
+    """Whether any worker has given a sign of life in the last minute."""
+    return await _sql.value(conn, "has_worker")
+
+
 async def get_clock(conn: Connection) -> float:
     """The server's clock, in seconds since 1970."""
     return await _sql.value(conn, "get_clock")
+
+
+async def ring_generations(conn: Connection, versions: Mapping[UUID, int]) -> None:
+    """The same for many: the version of each."""
+    payloads = [f"{generation_id} {version}" for generation_id, version in versions.items()]
+    await _sql.exec(conn, "ring_generations", payloads=payloads)

@@ -19,8 +19,11 @@ FailureCode = Literal[
     "result_expired",
     "result_invalid",
     "transparency_failed",
+    "cancelled",
     "internal",
 ]
+# We stopped waiting, so Fal may still succeed; a generation that was cancelled does not want it.
+LOCAL_FAILURES = {"timeout", "submit_unresolved", "internal"}
 _WORD = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 CONTENT_TYPES = {"content_policy_violation", "no_media_generated"}
 PASSING_TYPES = {

@@ -8,7 +8,7 @@ from datetime import UTC, date, datetime, time, timedelta
 from typing import Any, Literal, TypeVar, get_args
 from uuid import UUID
 
-from madar.domain.generations import PublicStatus, State
+from madar.domain.generations import PUBLIC, PublicStatus, State
 from madar.errors import Fault, InvalidInput
 
 Sort = Literal["newest", "oldest", "most-liked", "relevance"]
@@ -77,7 +77,7 @@ class GalleryRequest:
         """The states that read as `status`."""
         if self.status is None:
             return None
-        return ["processing", "finalizing"] if self.status == "processing" else [self.status]
+        return [state for state, public in PUBLIC.items() if public == self.status]
 
     @property
     def skip(self) -> int:

@@ -11,12 +11,24 @@ from uuid import UUID
 from madar.domain.colors import parse_hex
 from madar.errors import Fault, InvalidInput, RateLimited
 
-State = Literal["queued", "processing", "finalizing", "completed", "failed"]
+State = Literal["queued", "processing", "finalizing", "reviving", "completed", "failed"]
 PublicStatus = Literal["queued", "processing", "completed", "failed"]
+# The same as the view generation_documents says. A generation is revived unseen.
+PUBLIC: dict[State, PublicStatus] = {
+    "queued": "queued",
+    "processing": "processing",
+    "finalizing": "processing",
+    "reviving": "failed",
+    "completed": "completed",
+    "failed": "failed",
+}
 Step = Literal["translate", "draw", "cutout", "finalize"]
+Translation = Literal["pending", "done", "failed"]
 AttemptState = Literal[
     "prepared", "sent", "unknown", "accepted", "succeeded", "failed", "abandoned"
 ]
+EndState = Literal["failed", "abandoned"]
+AT_FAL: tuple[AttemptState, ...] = ("sent", "unknown", "accepted")
 InputType = Literal["text", "image"]
 AspectRatio = Literal["1:1", "16:9", "9:16", "4:3"]
 

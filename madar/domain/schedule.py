@@ -5,6 +5,7 @@ import random
 POLL_FACTORS = (1, 1, 1, 1.5, 2, 3, 4.5, 6)
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
+PROBE_S = 5.0  # between two tries of a Fal that fails
 JITTER = 0.2
 
 

@@ -6,7 +6,6 @@ import click
 
 from madar import __version__
 from madar.local.environment import Local
-from madar.local.state import as_text
 
 FULL_SPEED_S = 6  # what the simulator takes at Fal's pace: five seconds to draw, one to cut out
 WIDTH = 78
@@ -18,7 +17,6 @@ class Facts:
     app_url: str
     database: str
     pictures: str
-    pictures_bytes: int
     logs: str
     speed: float
     faults: str
@@ -35,7 +33,7 @@ def compose_banner(facts: Facts, local: Local) -> str:
         ("API", f"{facts.app_url}/api/health"),
         ("Sign in", f"{facts.app_url}/api/auth/google/url in a browser{_where(local)}"),
         ("Database", facts.database),
-        ("Pictures", f"{facts.pictures} ({as_text(facts.pictures_bytes)})"),
+        ("Pictures", facts.pictures),
         ("Images", _images(facts, local)),
         ("Logs", facts.logs),
     ]

@@ -20,7 +20,7 @@ from madar.local.environment import DATABASE
 from madar.local.postgres import PostgresFailed
 from madar.local.postgres import running as running_postgres
 from madar.local.sharing import restart_if_dead, shared_server
-from madar.local.state import Note, State, size_of
+from madar.local.state import Note, State, as_text, size_of
 from madar.local.supervisor import Ending, running, until_answers
 from madar.settings import ROOT, child_environment, load_settings
 
@@ -170,8 +170,7 @@ class Development:
         facts = Facts(
             app_url=self._settings.app_url,
             database=database,
-            pictures=shown(self._settings.storage_dir),
-            pictures_bytes=await asyncio.to_thread(size_of, self._settings.storage_dir),
+            pictures=await self._pictures(),
             logs=shown(plan.state.logs),
             speed=plan.speed,
             faults=plan.faults,
@@ -181,6 +180,13 @@ class Development:
             port_owner=plan.port_owner,
         )
         self._say(compose_banner(facts, self._local))
+
+    async def _pictures(self) -> str:
+        settings = self._settings
+        if settings.storage_provider != "local":
+            return f"{settings.storage_provider} {settings.aws_bucket_name}"
+        size = await asyncio.to_thread(size_of, settings.storage_dir)
+        return f"{shown(settings.storage_dir)} ({as_text(size)})"
 
     def _listen_to_signals(self) -> None:
         loop = asyncio.get_running_loop()

@@ -50,6 +50,7 @@ def compose(state: State, *, port: int, simulator_port: int) -> Local:
         "PORT": str(port),
         "APP_URL": app_url,
         "STORAGE_DIR": str(state.files),
+        "METRICS_PORT": "0",  # so that several may run at once
         "JWT_SECRET": secret["jwt_secret"],
         "FAL_WEBHOOK_SECRET": secret["fal_webhook_secret"],
     }

@@ -1,6 +1,7 @@
 """Ringing the bell: after the commit, in a statement of its own, and never fatal."""
 
 import logging
+from collections.abc import Mapping
 from uuid import UUID
 
 from madar.db import system
@@ -17,3 +18,14 @@ async def ring(pool: Pool, *, generation_id: UUID, version: int) -> None:
             await system.ring_generation(conn, id=generation_id, version=version)
     except Unavailable:
         log.warning("bell.lost", extra={"generation_id": str(generation_id)})
+
+
+async def ring_many(pool: Pool, versions: Mapping[UUID, int]) -> None:
+    """The same for many, in one statement."""
+    if not versions:
+        return
+    try:
+        async with connection(pool) as conn:
+            await system.ring_generations(conn, versions)
+    except Unavailable:
+        log.warning("bell.lost", extra={"generations": len(versions)})

@@ -120,6 +120,11 @@ class Hub:
             if inbox.session_id in ended:
                 inbox.end()
 
+    @property
+    def rung(self) -> asyncio.Event:
+        """Set while there is something to deliver."""
+        return self._rung
+
     async def deliver(self, read_rows: ReadRows) -> None:
         """One tick: wait for a bell, let others ring too, read once, fill inboxes."""
         await self._rung.wait()

@@ -44,6 +44,7 @@ def _item(submission: Submission) -> JsonObject:
         "webhookUrl": submission.webhook_url,
         "state": submission.state,
         "statusCode": submission.status_code,
+        "isCancelRequested": submission.cancel_requested,
     }
 
 

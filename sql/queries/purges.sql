@@ -16,13 +16,26 @@ SELECT unnest(ARRAY[object_key, thumbnail_key])
     ON CONFLICT DO NOTHING;
 
 -- name: insert_purges_of_deleted(generation_id) exec
--- For a worker that may have stored files of a picture which was deleted meanwhile: its row names
--- them. While the picture is there for its owner nothing happens.
+-- For a worker that may have stored files of a picture which was deleted or cancelled meanwhile:
+-- its row names them. While the picture is there for its owner, or in their trash, nothing happens.
 INSERT INTO purges (object_key)
 SELECT DISTINCT object_key
   FROM generations, unnest(ARRAY[master_key, result_image_key, thumbnail_key]) AS object_key
  WHERE id = $1
+   AND (deleted_at IS NOT NULL OR error_code = 'cancelled')
+   AND gone_at IS NULL
+   AND object_key IS NOT NULL
+    ON CONFLICT (object_key) DO UPDATE
+   SET due_at = now();
+
+-- name: insert_purges_of_gone(generation_ids) exec
+-- For a worker or an action, in the transaction that took them from the trash for good.
+INSERT INTO purges (object_key)
+SELECT DISTINCT object_key
+  FROM generations, unnest(ARRAY[master_key, result_image_key, thumbnail_key]) AS object_key
+ WHERE id = ANY ($1::uuid[])
    AND deleted_at IS NOT NULL
+   AND gone_at IS NULL
    AND object_key IS NOT NULL
     ON CONFLICT (object_key) DO UPDATE
    SET due_at = now();
@@ -65,6 +78,7 @@ WITH gone AS (
      WHERE id IN (SELECT g.id
                     FROM generations g
                    WHERE g.deleted_at < now() - make_interval(secs => $1)
+                     AND g.gone_at IS NULL
                      AND (g.created_at < now() - make_interval(secs => $2)
                           OR EXISTS (SELECT
                                        FROM users

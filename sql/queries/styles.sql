@@ -43,15 +43,41 @@ RETURNING id, title, title_ar, description, description_ar, preview_image_url, d
           default_prompt_ar, fal_model_params, is_active, sort_order, typical_seconds;
 
 -- name: update_typical_seconds(style) exec
--- For a worker that completed a picture: the median of the last 20, from three on.
+-- For a worker that completed a picture: medians of the last 20, from three on. What was waited for
+-- turns in the line is no part of the making.
+WITH last AS (
+    SELECT id, extract(epoch FROM completed_at - created_at)::float8 AS seconds
+      FROM generations
+     WHERE style = $1
+       AND state = 'completed'
+     ORDER BY completed_at DESC
+     LIMIT 20
+), tried AS (
+    SELECT last.id,
+           a.step,
+           sum(extract(epoch FROM a.granted_at - a.waiting_since))::float8 AS waited,
+           sum(extract(epoch FROM a.resolved_at - coalesce(a.granted_at, a.sent_at)))::float8 AS held
+      FROM last
+      JOIN attempts a ON a.generation_id = last.id
+     GROUP BY last.id, a.step
+), made AS (
+    SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY last.seconds - coalesce(waits.seconds, 0))
+               AS median,
+           count(*) AS n
+      FROM last
+      LEFT JOIN (SELECT id, sum(waited) AS seconds
+                   FROM tried
+                  GROUP BY id) waits ON waits.id = last.id
+), steps AS (
+    SELECT coalesce(jsonb_object_agg(step, median), '{}') AS medians
+      FROM (SELECT step, percentile_cont(0.5) WITHIN GROUP (ORDER BY held) AS median
+              FROM tried
+             WHERE held IS NOT NULL
+             GROUP BY step) each
+)
 UPDATE generation_styles
-   SET typical_seconds = recent.median
-  FROM (SELECT percentile_cont(0.5) WITHIN GROUP (ORDER BY seconds) AS median, count(*) AS n
-          FROM (SELECT extract(epoch FROM completed_at - created_at) AS seconds
-                  FROM generations
-                 WHERE style = $1
-                   AND state = 'completed'
-                 ORDER BY completed_at DESC
-                 LIMIT 20) last) recent
+   SET typical_seconds = made.median,
+       step_seconds = steps.medians
+  FROM made, steps
  WHERE id = $1
-   AND recent.n >= 3;
+   AND made.n >= 3;

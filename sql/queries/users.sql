@@ -77,6 +77,9 @@ SELECT json_build_object(
            'generations', (SELECT coalesce(json_agg(document ORDER BY created_at, id), '[]')
                              FROM generation_documents
                             WHERE user_id = $1),
+           'trash', (SELECT coalesce(json_agg(document ORDER BY deleted_at, id), '[]')
+                       FROM trash_documents
+                      WHERE user_id = $1),
            'uploads', (SELECT coalesce(json_agg(json_build_object(
                                   'id', id,
                                   'url', object_key,
@@ -129,7 +132,10 @@ UPDATE users
 -- name: insert_account_deletion(owner_id) exec
 -- Before they are deleted.
 INSERT INTO account_deletions (generations, uploads)
-SELECT (SELECT count(*) FROM generations WHERE user_id = $1 AND deleted_at IS NULL),
+SELECT (SELECT count(*)
+          FROM generations
+         WHERE user_id = $1
+           AND (deleted_at IS NULL OR gone_at IS NOT NULL)),
        (SELECT count(*) FROM uploads WHERE user_id = $1);
 
 -- name: delete_deleted_user(after_s) exec

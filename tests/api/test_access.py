@@ -14,6 +14,7 @@ from websockets.exceptions import ConnectionClosed
 
 from madar.api.routes import resources
 from tests.api.looking import finish, problem_in, without_id
+from tests.conftest import Start
 from tests.imaging.pictures import photo, png
 from tests.product import BADR, ROCKET, Json, Person, Product
 
@@ -52,6 +53,13 @@ MATRIX: dict[tuple[str, str], Operation] = {
     ("PATCH", "/api/generations/{id}"): Operation(given={"json": {"isLiked": True}}),
     ("DELETE", "/api/generations/{id}"): Operation(owner=204),
     ("GET", "/api/generations/{id}/download"): Operation(),
+    # Neither has anything to do for what is completed, but says so to its owner only.
+    ("POST", "/api/generations/{id}/cancel"): Operation(owner=409),
+    ("POST", "/api/generations/{id}/retry"): Operation(owner=409),
+    ("POST", "/api/generations/{id}/restore"): Operation(),
+    ("GET", "/api/trash"): Operation(),
+    ("DELETE", "/api/trash"): Operation(owner=204),
+    ("DELETE", "/api/trash/{id}"): Operation(owner=204),
     ("DELETE", "/api/user"): Operation(owner=202),
     ("GET", "/api/user/profile"): Operation(),
     ("PATCH", "/api/user/profile"): Operation(given={"json": {"language": "en"}}),
@@ -74,11 +82,14 @@ class Things:
     """Ids that an operation may be asked about, by what they are."""
 
     generations: dict[str, str]
+    trash: dict[str, str]
     sessions: dict[str, str]
 
     def of(self, path: str) -> dict[str, str]:
         if "{id}" not in path:
             return {"": ""}
+        if "trash" in path or "restore" in path:
+            return self.trash
         return self.sessions if "sessions" in path else self.generations
 
 
@@ -102,11 +113,14 @@ def with_malformed(existing: str, deleted: str) -> dict[str, str]:
 
 
 def things_of(product: Product, person: Person) -> Things:
-    """Completed and deleted pictures, living and ended sessions."""
-    existing, deleted = person.create()["id"], person.create()["id"]
-    for one in (existing, deleted):
+    """Completed, trashed and deleted pictures, living and ended sessions."""
+    existing, trashed, deleted = (person.create()["id"] for _ in range(3))
+    for one in (existing, trashed, deleted):
         finish(product, one)
-    assert person.http.delete(f"/api/generations/{deleted}").status_code == 204
+    for one, permanent in ((trashed, "false"), (deleted, "true")):
+        query = {"permanent": permanent}
+        answer = person.http.delete(f"/api/generations/{one}", params=query)
+        assert answer.status_code == 204
     here = person.get("/api/auth/sessions").json()["sessions"][0]["id"]
     email = person.get("/api/user/profile").json()["email"]
     other = product.sign_in(email)
@@ -115,7 +129,9 @@ def things_of(product: Product, person: Person) -> Things:
     )
     assert other.post("/api/auth/logout").status_code == 200
     return Things(
-        generations=with_malformed(existing, deleted), sessions=with_malformed(here, ended)
+        generations=with_malformed(existing, deleted),
+        trash=with_malformed(trashed, deleted),
+        sessions=with_malformed(here, ended),
     )
 
 
@@ -137,6 +153,11 @@ def seen(answer: httpx.Response) -> Json:
     headers = {name: value for name, value in answer.headers.items() if name not in DIFFERS}
     body = without_id(answer) if answer.content else None
     return {"status": answer.status_code, "headers": headers, "body": body}
+
+
+@pytest.fixture
+def product(start: Start) -> Product:
+    return start(trash_days=30)
 
 
 @pytest.fixture

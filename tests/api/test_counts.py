@@ -151,11 +151,13 @@ def test_deleted_and_unknown_pictures_spoil_nothing(
     gone: str = amal.create()["id"]
     finish(product, gone)
     image = result_of(amal, gone)["imageUrl"]
-    conn.execute("UPDATE generations SET deleted_at = now() WHERE id = %s", [gone])
     stranger = "aa/ffffffffffffffffffffffffffffffff.webp"
     (product.settings.storage_dir / stranger).write_bytes(b"x")
 
-    assert fetch(product, image).status_code == 200
+    with conn.transaction():
+        conn.execute("UPDATE generations SET deleted_at = now() WHERE id = %s", [gone])
+        assert fetch(product, image).status_code == 200  # it is served before it is deleted
+    assert fetch(product, image).status_code == 404
     assert fetch(product, Storage(product.settings).sign(stranger)).status_code == 200
     marked_as_counted(product, amal)
 

@@ -13,7 +13,7 @@ import pytest
 from websockets.exceptions import ConnectionClosed
 
 from jobs import maintenance
-from madar.actions import purging, users
+from madar.actions import fal_purging, purging, users
 from tests.api.looking import finish, is_arabic, problem_in
 from tests.api.test_export import fill, upload
 from tests.imaging.pictures import photo, png
@@ -27,6 +27,8 @@ PROMPT, ARABIC_PROMPT = "a quokka in amber", "ثعلب من الكهرمان"
 @pytest.fixture(autouse=True)
 def _purges_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(maintenance, "PURGE_EVERY_S", 0.1)
+    monkeypatch.setattr(fal_purging, "LOOK_UP_SLACK_S", 0)
+    monkeypatch.setattr(fal_purging, "RETRY_BASE_S", 0.5)
 
 
 def leave(person: Person) -> httpx.Response:
@@ -180,6 +182,7 @@ def swept(product: Product) -> None:
         )
         eventually(lambda: not product.rows("SELECT id FROM users") or None)
         eventually(lambda: not product.rows("SELECT id FROM purges") or None)
+        eventually(lambda: not product.rows("SELECT id FROM fal_purges") or None)
 
 
 def test_what_was_done_is_from_now_on_nobodys(product: Product, amal: Person) -> None:

@@ -33,7 +33,7 @@ def test_everything_is_in_it(product: Product, amal: Person) -> None:
 
     told = export(amal)
 
-    assert told.keys() == {"user", "generations", "uploads", "sessions", "requests"}
+    assert told.keys() == {"user", "generations", "trash", "uploads", "sessions", "requests"}
     profile = amal.get("/api/user/profile").json()
     assert told["user"] == {**profile, "updatedAt": told["user"]["updatedAt"]}
     assert told["generations"] == [amal.status(finished), amal.status(waiting)]

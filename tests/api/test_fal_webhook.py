@@ -1,13 +1,16 @@
 """POST /api/webhooks/fal."""
 
+import itertools
 import json
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from uuid import UUID, uuid4
 
 import httpx
 import pytest
 
+from madar import metrics
 from madar.simulator.webhooks import SigningKey
 from tests.api.looking import is_arabic, problem_in, without_id, written
 from tests.conftest import Start
@@ -38,17 +41,28 @@ class Sender:
         headers: dict[str, str] | None = None,
     ) -> httpx.Response:
         content = json.dumps(self.body).encode() if body is None else body
-        made = self.key.headers(
-            request_id=request_id,
-            user_id=user_id,
-            timestamp=int(time.time() if at is None else at),
-            body=content if signed is None else signed,
-        )
+        text = content if signed is None else signed
+        made = self.signed(text, at=at, user_id=user_id, request_id=request_id)
         kept = {name: value for name, value in {**made, **(headers or {})}.items() if value}
         with self.product.anonymous(**kept) as http:
             return http.post(
                 "/api/webhooks/fal", params=self.query if query is None else query, content=content
             )
+
+    def signed(
+        self,
+        body: bytes,
+        *,
+        at: float | None = None,
+        user_id: str = "madar-simulator",
+        request_id: str = REQUEST_ID,
+    ) -> dict[str, str]:
+        return self.key.headers(
+            request_id=request_id,
+            user_id=user_id,
+            timestamp=int(time.time() if at is None else at),
+            body=body,
+        )
 
     @property
     def query(self) -> Json:
@@ -119,7 +133,8 @@ def test_a_second_request_id_does_not_take_the_attempt_over(sender: Sender) -> N
     sender.send()
     other = REQUEST_ID[:-1] + "0"
 
-    answer = sender.send(request_id=other, body=json.dumps({"request_id": other}).encode())
+    body = json.dumps({"request_id": other, "status": "OK"}).encode()
+    answer = sender.send(request_id=other, body=body)
 
     assert answer.status_code == 200
     assert sender.state()["request_id"] == REQUEST_ID
@@ -185,14 +200,170 @@ def _post_plain(sender: Sender, body: bytes) -> httpx.Response:
         return http.post("/api/webhooks/fal", params=sender.query, content=body)
 
 
-def test_a_signed_body_that_is_not_json_is_refused(sender: Sender) -> None:
+@pytest.mark.parametrize("name", ["Request-Id", "User-Id", "Timestamp", "Signature"])
+def test_a_header_twice_is_refused_even_when_both_are_right(sender: Sender, name: str) -> None:
+    body = json.dumps(sender.body).encode()
+    before = sender.state()
+    made = sender.signed(body)
+    twice = [*made.items(), (f"x-fal-webhook-{name}".lower(), made[f"X-Fal-Webhook-{name}"])]
+
+    with sender.product.anonymous() as http:
+        path = "/api/webhooks/fal"
+        once = http.post(path, params=sender.query, content=body, headers=made)
+        answer = http.post(path, params=sender.query, content=body, headers=twice)
+
+    assert once.status_code == 200
+    problem_in(answer, 401, "webhook_refused")
+    assert sender.state() != before
+
+
+def test_an_address_with_parts_twice_is_refused(sender: Sender) -> None:
+    before = sender.state()
+    other = str(uuid4())
+    token = sender.product.settings.webhook_token(UUID(other))
+
+    answers = [
+        sender.send(query={"a": [sender.attempt_id, sender.attempt_id], "t": sender.token}),
+        sender.send(query={"a": [sender.attempt_id, other], "t": [sender.token, token]}),
+        sender.send(query={"a": sender.attempt_id, "t": [sender.token, token]}),
+        sender.send(query={"a": sender.attempt_id.upper(), "t": sender.token}),
+    ]
+
+    for answer in answers:
+        problem_in(answer, 401, "webhook_refused")
+    assert sender.state() == before
+
+
+def test_an_attempt_that_is_not_there_any_more_is_refused(sender: Sender) -> None:
+    gone = str(uuid4())
     before = sender.state()
 
-    broken, odd = sender.send(body=b"{"), sender.send(body=b'["request_id"]')
+    answer = sender.send(query={"a": gone, "t": sender.product.settings.webhook_token(UUID(gone))})
 
-    problem_in(broken, 400, "not_json")
+    problem_in(answer, 401, "webhook_refused")
+    assert sender.state() == before
+
+
+def test_a_signed_body_that_is_not_json_is_refused_and_alarms(
+    sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = sender.state()
+
+    broken = [
+        sender.send(body=body)
+        for body in (b"{", b"", b"<html>", b"[" * 100_000, b'{"a":' * 100_000, b"\xff")
+    ]
+    odd = sender.send(body=b'["request_id"]')
+
+    for answer in broken:
+        problem_in(answer, 400, "not_json")
     problem_in(odd, 401, "webhook_refused")
     assert sender.state() == before
+    alarms = [record for record in caplog.records if record.message == "webhook.unreadable"]
+    assert [record.levelname for record in alarms] == ["ERROR"] * len(broken)
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "OK", "payload": None, "payload_error": "not serialisable"},
+        {"status": "OK", "payload": {"seed": 1}},
+        {"status": "OK", "payload": {"images": [{"url": "http://169.254.169.254/"}]}},
+        {"status": "OK", "payload": "a word", "more": {"__proto__": 1}},
+        {"status": "OK", "payload": [[[["deep"]]]], "gateway_request_id": None},
+        {"status": "ERROR", "error": "Invalid status code: 422", "payload": {"detail": [""]}},
+        {"status": "COMPLETED", "progress": 100, "logs": [""], "result": {"imageUrl": "x"}},
+        {"status": "FAILED", "error": "no credit"},
+    ],
+)
+def test_whatever_it_brings_along_the_end_is_recorded_and_the_result_asked_for(
+    sender: Sender, fields: Json
+) -> None:
+    sender.body |= fields
+
+    answer = sender.send()
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert sender.state()["is_announced"]
+    assert written(sender.product)["procrastinate_jobs"] == 1
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"status": "IN_PROGRESS", "progress": 40, "logs": ["17/28"]},
+        {"status": "IN_QUEUE", "queue_position": 3},
+        {"status": "UNHEARD_OF"},
+        {"status": None},
+    ],
+)
+def test_news_of_something_under_way_is_taken_and_changes_nothing(
+    sender: Sender, fields: Json
+) -> None:
+    sender.body |= fields
+    before = sender.state()
+
+    answer = sender.send()
+
+    assert (answer.status_code, answer.json()) == (200, {"ok": True})
+    assert sender.state() == before
+    assert written(sender.product)["procrastinate_jobs"] == 0
+
+
+def test_without_the_database_fal_is_asked_to_come_again(
+    start: Start, sender: Sender, tmp_path: Path
+) -> None:
+    away = start(database_url=f"postgresql://postgres@/madar?host={tmp_path}")
+    there = Sender(product=away, key=sender.key, attempt_id=sender.attempt_id)
+
+    forged = there.send(headers={"X-Fal-Webhook-Signature": "00" * 64})
+    answer = there.send()
+    news = there.send(body=json.dumps({**sender.body, "status": "IN_PROGRESS"}).encode())
+
+    problem_in(answer, 503, "database_unavailable")
+    assert answer.headers["retry-after"] == "2"
+    problem_in(forged, 401, "webhook_refused")  # the database is not asked about it
+    assert news.status_code == 200
+
+
+def test_a_wrong_clock_is_named(sender: Sender, caplog: pytest.LogCaptureFixture) -> None:
+    """Only where all else is right: else anybody could make us say so."""
+    sender.send()
+    early, late = sender.send(at=time.time() + 400), sender.send(at=time.time() - 400)
+    sender.send(at=time.time() - 1000, headers={"X-Fal-Webhook-Signature": "00" * 64})
+
+    told = [vars(one) for one in caplog.records if one.message == "webhook.clock_skewed"]
+    for answer in (early, late):
+        problem_in(answer, 401, "webhook_refused")
+    assert [round(one["skew_s"], -1) for one in told] == [-400, 400]
+
+
+def counted(reason: str) -> float:
+    name = "madar_webhooks_refused_total"
+    return metrics.REGISTRY.get_sample_value(name, {"reason": reason}) or 0
+
+
+def test_refusals_are_counted_by_reason_without_any_secret(
+    sender: Sender, caplog: pytest.LogCaptureFixture
+) -> None:
+    before = counted("token")
+    for _ in range(5):
+        sender.send(query={"a": sender.attempt_id, "t": "0" * 64})
+    sender.send(headers={"X-Fal-Webhook-User-Id": ""})
+    sender.send(user_id="somebody-else")
+    sender.send(at=1)
+    sender.send(headers={"X-Fal-Webhook-Signature": "00" * 64})
+    sender.send(request_id=REQUEST_ID[:-1] + "0")
+
+    assert counted("token") - before == 5
+    told = [vars(one) for one in caplog.records if one.message == "webhook.refused"]
+    assert [(one["reason"], one["count"]) for one in told] == [
+        *(("token", 1), ("header", 1), ("account", 1), ("timestamp", 1)),
+        *(("signature", 1), ("id_mismatch", 1)),
+    ]
+    everything = "\n".join(str(vars(one)) for one in caplog.records)
+    assert sender.token not in everything
+    assert "00" * 64 not in everything
 
 
 def test_without_keys_fal_is_asked_to_come_again(start: Start, sender: Sender) -> None:
@@ -213,9 +384,19 @@ def test_a_refusal_speaks_arabic(sender: Sender) -> None:
 
 def test_a_delivery_may_bring_a_large_result_but_not_any(sender: Sender) -> None:
     sender.body |= {"payload": {"note": "x" * 200_000}}
+    whole = b'{"request_id": "%s", "status": "OK", "x": "' % REQUEST_ID.encode()
+    most = whole + b"x" * (2**20 - len(whole) - 2) + b'"}'
 
-    large = sender.send()
-    endless = sender.send(body=b"x" * (2**20 + 1))
+    large, largest = sender.send(), sender.send(body=most)
+    endless = sender.send(body=most + b" ")
+    with sender.product.anonymous() as http:
+        pieces = (most[start : start + 65_536] for start in range(0, 2**20, 65_536))
+        headers = sender.signed(most + b" ")
+        path = "/api/webhooks/fal"
+        chunked = http.post(
+            path, params=sender.query, content=itertools.chain(pieces, [b" "]), headers=headers
+        )
 
-    assert large.status_code == 200
+    assert [large.status_code, largest.status_code] == [200, 200]
     problem_in(endless, 413, "body_too_large")
+    problem_in(chunked, 413, "body_too_large")

@@ -82,6 +82,9 @@ STATUSES = {
     ("DELETE", "/api/auth/sessions/{id}"): 204,
     ("POST", "/api/generations"): 201,
     ("DELETE", "/api/generations/{id}"): 204,
+    ("POST", "/api/generations/{id}/retry"): 201,
+    ("DELETE", "/api/trash"): 204,
+    ("DELETE", "/api/trash/{id}"): 204,
     ("DELETE", "/api/user"): 202,
     ("POST", "/api/uploads/image"): 201,
     ("POST", "/api/auth/google/callback"): 401,  # there is no such state
@@ -126,6 +129,8 @@ class Person:
     cookie: str
     bearer: str
     generation: UUID
+    failed_generation: UUID
+    trashed_generation: UUID
     other_session: UUID
 
     def shows(self, credential: str) -> Headers:
@@ -149,16 +154,24 @@ def somebody(conn: psycopg.Connection[Any], product: Product) -> Person:
         b" SELECT id, token, now() + interval '1 day', now() + interval '1 day'"
         b" FROM u, unnest(%(tokens)s::bytea[]) AS token RETURNING id, session_token), g AS ("
         b" INSERT INTO generations (user_id, prompt, style, input_type, seed, step, deadline_at)"
-        b" SELECT id, 'x', 'voxel-3d', 'text', 1, 'draw', now() FROM u RETURNING id)"
-        b" SELECT u.id, g.id, (SELECT id FROM s WHERE session_token = %(own)s),"
-        b" (SELECT id FROM s WHERE session_token <> %(own)s) FROM u, g",
+        b" SELECT id, 'x', 'voxel-3d', 'text', 1, 'draw', now() FROM u RETURNING id), f AS ("
+        b" INSERT INTO generations (user_id, prompt, style, input_type, seed, step, deadline_at,"
+        b" state, error_code, next_action_at) SELECT id, 'x', 'voxel-3d', 'text', 1, 'draw', now(),"
+        b" 'failed', 'timeout', NULL FROM u RETURNING id), t AS ("
+        b" INSERT INTO generations (user_id, prompt, style, input_type, seed, step, deadline_at,"
+        b" state, fal_progress, next_action_at, master_key, result_image_key, thumbnail_key,"
+        b" completed_at, deleted_at, gone_at) SELECT id, 'x', 'voxel-3d', 'text', 1, 'draw', now(),"
+        b" 'completed', 100, NULL, 'm', 'r', 't', now(), now(), now() + interval '1 day' FROM u"
+        b" RETURNING id)"
+        b" SELECT u.id, g.id, f.id, t.id, (SELECT id FROM s WHERE session_token = %(own)s),"
+        b" (SELECT id FROM s WHERE session_token <> %(own)s) FROM u, g, f, t",
         {
             "name": cookie,
             "own": token_hash(cookie),
             "tokens": [token_hash(cookie), token_hash(f"{cookie}-other")],
         },
     ).fetchall()
-    user, generation, session, other = row
+    user, generation, failed, trashed, session, other = row
     end = datetime.now(UTC) + timedelta(days=1)
     viewer = Viewer(
         session_id=session,
@@ -173,14 +186,26 @@ def somebody(conn: psycopg.Connection[Any], product: Product) -> Person:
     )
     secret = str(product.settings.jwt_secret)
     bearer = make_token(viewer, issued_at=int(end.timestamp()) - 86400, secret=secret)
-    return Person(cookie=cookie, bearer=bearer, generation=generation, other_session=other)
+    return Person(
+        cookie=cookie,
+        bearer=bearer,
+        generation=generation,
+        failed_generation=failed,
+        trashed_generation=trashed,
+        other_session=other,
+    )
 
 
 def send(
     http: httpx.Client, person: Person, one: Unsafe, headers: Headers, content_type: str
 ) -> httpx.Response:
-    is_session = one.path == "/api/auth/sessions/{id}"
-    wanted = person.other_session if is_session else person.generation
+    others = {
+        "/api/auth/sessions/{id}": person.other_session,
+        "/api/generations/{id}/retry": person.failed_generation,
+        "/api/generations/{id}/restore": person.trashed_generation,
+        "/api/trash/{id}": person.trashed_generation,
+    }
+    wanted = others.get(one.path, person.generation)
     path = one.path.replace("{id}", str(wanted))
     body = BODIES.get(one.path, {})
     given: Json = {}
@@ -213,6 +238,7 @@ def state(conn: psycopg.Connection[Any]) -> list[Any]:
     tables = (
         *("users", "user_sessions", "sign_ins", "generations", "attempts", "uploads"),
         *("idempotency_keys", "procrastinate_jobs", "purges", "account_deletions"),
+        *("fal_purges", "counters"),
     )
     digest = "SELECT md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) FROM {} t"
     return [conn.execute(digest.format(table).encode()).fetchone() for table in tables]

@@ -91,7 +91,7 @@ def test_deleting_what_failed_does_not_take_back_what_was_given_back(start: Star
     amal = product.sign_in()
     amal.create()
     unlucky = amal.create()
-    product.execute("UPDATE attempts SET sent_at = now() WHERE generation_id = %s", unlucky["id"])
+    _send(product, unlucky["id"])
     _fail(product, unlucky["id"], "provider_unavailable")
 
     assert amal.http.delete(f"{URL}/{unlucky['id']}").status_code == 204
@@ -112,7 +112,7 @@ def test_what_was_deleted_before_it_was_sent_is_given_back_and_after_it_not(star
     product = start(quota_generations="2/1d")
     amal = product.sign_in()
     sent, unsent = amal.create(), amal.create()
-    product.execute("UPDATE attempts SET sent_at = now() WHERE generation_id = %s", sent["id"])
+    _send(product, sent["id"])
 
     for one in (sent, unsent):
         assert amal.http.delete(f"{URL}/{one['id']}").status_code == 204
@@ -157,6 +157,14 @@ def test_two_hundred_megabytes_are_kept(product: Product, amal: Person, badr: Pe
 
     assert is_arabic(problem_in(answer, 422, "upload_quota_exceeded")["detail"])
     assert badr.post(UPLOADS, files={"image": PICTURE}).status_code == 201
+
+
+def _send(product: Product, generation_id: str) -> None:
+    product.execute(
+        "UPDATE attempts SET state = 'sent', sent_at = now(), endpoint = 'fal-ai/flux-lora',"
+        " arguments = '{}' WHERE generation_id = %s",
+        generation_id,
+    )
 
 
 def _fail(product: Product, generation_id: str, code: str) -> None:

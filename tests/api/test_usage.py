@@ -20,6 +20,7 @@ from madar.actions.usage import MAX_WAITING, UsageLog
 from madar.db import migrate, usage
 from madar.db.pool import open_pool
 from madar.db.usage import Serving, UsageEntry
+from madar.liveness import Liveness
 from madar.local import postgres
 from madar.resources import open_resources
 from tests.api.looking import finish
@@ -70,7 +71,7 @@ def on_loop(dsn: str, use: Callable[[UsageLog], Coroutine[Any, Any, None]]) -> N
 async def written(log: UsageLog) -> None:
     """What waits is written, as at the end of a process."""
     log.stop()
-    await log.run()
+    await log.run(Liveness())
 
 
 def test_a_request_of_nobody(product: Product) -> None:

@@ -17,6 +17,7 @@ from madar.db.pipeline import LINES, Reads
 from madar.db.pool import open_pool
 from madar.db.sql import Query, Source
 from madar.errors import Unavailable
+from madar.liveness import Liveness
 
 READS = 2_000
 LINE_PIDS = (
@@ -67,7 +68,7 @@ async def ask(reads: Reads, asked: Query, n: Any) -> Any:
 async def reading(dsn: str) -> AsyncGenerator[Reads]:
     async with open_pool(dsn) as pool, asyncio.TaskGroup() as tasks:
         reads = Reads(dsn, pool)
-        running = tasks.create_task(reads.run())
+        running = tasks.create_task(reads.run(Liveness()))
         yield reads
         running.cancel()
 

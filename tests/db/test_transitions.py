@@ -11,7 +11,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from madar.db import attempts, generations, users
+from madar.db import attempts, generations, turns, users
 from madar.db.attempts import Attempt
 from madar.db.generations import Claimed, Outcome
 from madar.db.sql import Connection
@@ -43,7 +43,16 @@ class Held:
 Step = Callable[[Held], Awaitable[Result]]
 
 
+async def line_up(h: Held) -> Result:
+    return await turns.join_line(h.conn, h.claimed, h.attempt)
+
+
 async def send(h: Held) -> Result:
+    """When it has its turn."""
+    await h.conn.execute(
+        "UPDATE attempts SET granted_at = now() WHERE id = %s AND state = 'prepared'",
+        [h.attempt.id],
+    )
     return await attempts.mark_attempt_sent(
         h.conn, h.claimed, h.attempt, endpoint="fal-ai/flux-lora", arguments={"seed": 1}
     )
@@ -56,7 +65,7 @@ async def accept(h: Held) -> Result:
 
 
 async def put_back(h: Held) -> Result:
-    return await attempts.put_attempt_back(h.conn, h.claimed, h.attempt, next_s=0)
+    return await attempts.put_attempt_back(h.conn, h.claimed, h.attempt)
 
 
 async def lose_sight(h: Held) -> Result:
@@ -79,7 +88,12 @@ async def go_on(h: Held) -> Result:
 async def try_again(h: Held) -> Result:
     async with h.conn.transaction():
         outcome = await attempts.retry_step(
-            h.conn, h.claimed, h.attempt, error_type="runner_disconnected", next_s=0
+            h.conn,
+            h.claimed,
+            h.attempt,
+            end_state="failed",
+            error_type="runner_disconnected",
+            next_s=0,
         )
         if outcome:
             await insert(h, h.claimed.step)
@@ -129,7 +143,7 @@ async def complete(h: Held) -> Result:
 
 async def fail(h: Held) -> Result:
     return await attempts.fail_generation(
-        h.conn, h.claimed, h.attempt, error_code="timeout", fal_error=None
+        h.conn, h.claimed, h.attempt, end_state="failed", error_code="timeout", fal_error=None
     )
 
 
@@ -148,12 +162,13 @@ async def announce(h: Held) -> Result:
 UNDER_LEASE: dict[str, Step] = {
     step.__name__: step
     for step in (
-        *(send, put_back, lose_sight, go_on, try_again, cut_out_again),
+        *(line_up, send, put_back, lose_sight, go_on, try_again, cut_out_again),
         *(postpone, show, complete, fail, extend),
     )
 }
 # From which attempt states and steps the code takes each way (madar/actions).
 FITS: dict[str, Callable[[Held], bool]] = {
+    "line_up": lambda h: h.attempt.state == "prepared",
     "send": lambda h: h.attempt.state == "prepared",
     "put_back": lambda h: h.attempt.state == "sent",
     "lose_sight": lambda h: h.attempt.state in {"sent", "unknown"},
@@ -193,7 +208,9 @@ async def make(conn: Connection) -> UUID:
         deadline_s=600,
         language="en",
         source_upload_id=None,
-        known_english=None,
+        prompt_english=None,
+        translation=None,
+        parent_id=None,
     )
     assert answer
     return generation_id
@@ -362,7 +379,8 @@ def test_the_stopped_workers_generations_are_due_at_once(dsn: str) -> None:
         assert await generations.list_due_generations(conn, n=9) == []
         await generations.release_leases(conn, owner="w")
 
-        assert await generations.list_due_generations(conn, n=9) == [mine.claimed.id]
+        [due] = await generations.list_due_generations(conn, n=9)
+        assert (due.id, due.is_suspect) == (mine.claimed.id, False)
 
     run(dsn, act)
 

@@ -31,7 +31,7 @@ from tests.imaging.pictures import ball, photo, png
 from tests.product import settings_for
 from tests.simulator.harness import CUT_OUT, DRAW, Fal, Json
 
-Kind = Literal["submit", "status", "result", "cancel", "history", "file"]
+Kind = Literal["submit", "status", "result", "cancel", "history", "file", "removal"]
 _HISTORY = "/v1/models/requests/by-endpoint"
 _WAIT_S = 20
 
@@ -146,6 +146,8 @@ class OddFal:
                 return says({"items": self.listed(CUT_OUT if "birefnet" in path else DRAW)})
             case "file":
                 return sends(png(ball()), content_type="image/png")
+            case "removal":
+                return says({"cdn_delete_results": []})
 
 
 @contextlib.contextmanager
@@ -160,6 +162,9 @@ def misbehaving(certificate: Path | None = None) -> Generator[OddFal]:
 
         def do_PUT(self) -> None:
             self._answer("cancel")
+
+        def do_DELETE(self) -> None:
+            self._answer("removal")
 
         def do_GET(self) -> None:
             path = urlsplit(self.path).path
@@ -225,13 +230,18 @@ class Hand:
     conn: AsyncConnection[Json]
 
     async def create(
-        self, *, prompt: str = "a red rocket", style: str = "voxel-3d", seed: int = 7
+        self,
+        *,
+        prompt: str = "a red rocket",
+        style: str = "voxel-3d",
+        seed: int = 7,
+        who: str = "amal",
     ) -> UUID:
         owner = await users.upsert_user(
             self.conn,
-            google_id="1",
-            email="amal@madar.test",
-            display_name="Amal",
+            google_id=who,
+            email=f"{who}@madar.test",
+            display_name=who.title(),
             avatar_url=None,
             language="en",
         )
@@ -261,6 +271,7 @@ class Hand:
             " WHERE id = %s AND next_action_at IS NOT NULL",
             generation_id,
         )
+        await self.execute("UPDATE fal_gate SET closed_until = NULL, next_turn_at = NULL")
 
     async def until_step(self, generation_id: UUID, step: str) -> Json:
         """Lead it until Fal has taken this step's request."""
@@ -295,6 +306,15 @@ class Hand:
         row = await cursor.fetchone()
         assert row
         return row
+
+    async def closed_s(self) -> float:
+        """How long until anything may be submitted again; not positive when it may."""
+        cursor = await self.conn.execute(
+            "SELECT extract(epoch FROM closed_until - now())::float8 AS s FROM fal_gate"
+        )
+        row = await cursor.fetchone()
+        assert row
+        return row["s"] or 0
 
     async def execute(self, statement: str, *given: Any) -> None:
         await self.conn.execute(statement.encode(), given)

@@ -68,6 +68,7 @@ def test_what_finished_while_the_worker_was_away_is_fetched(
                 hand.resources,
                 attempt_id=UUID(accepted["id"]),
                 request_id=accepted["request_id"],
+                said="success",
             )
         await pass_by(hand, settings)
 

@@ -13,9 +13,7 @@ from jobs.__main__ import DRAIN_S, work
 from madar.db import migrate
 from madar.errors import Unavailable
 from madar.local import postgres
-from madar.realtime.listener import (
-    _for_ever as for_ever,  # pyright: ignore[reportPrivateUsage]
-)
+from madar.realtime.listener import for_ever
 from madar.settings import Settings
 from tests.faults.odd_fal import Hand, OddFal, holds, led, misbehaving, odd_settings, says
 from tests.faults.worker_process import WorkerProcess
@@ -128,7 +126,7 @@ def run_hurried(act: Callable[[], Awaitable[None]]) -> float:
 async def turns_of(turn: Callable[[], Awaitable[None]], enough: asyncio.Event) -> None:
     """Let the loop that never ends run until it had enough turns; then cancel it."""
     async with asyncio.TaskGroup() as tasks:
-        endless = tasks.create_task(for_ever(turn))
+        endless = tasks.create_task(for_ever(turn, asyncio.sleep))
         await enough.wait()
         assert not endless.done()
         endless.cancel()

@@ -255,6 +255,7 @@ def test_an_unclear_translation_is_given_up_and_never_sent_again(
             hand.resources,
             attempt_id=UUID(unclear["attempts"][0]["id"]),
             request_id="request-1",
+            said="success",
         )
         done = await hand.finish(generation_id)
 
@@ -285,6 +286,7 @@ def test_a_webhook_that_comes_while_the_translation_is_given_up_wins(
                 hand.resources,
                 attempt_id=UUID(unclear["attempts"][0]["id"]),
                 request_id="request-1",
+                said="success",
             )
             history.let_go()
         done = await hand.finish(generation_id)

@@ -19,7 +19,9 @@ from madar.db.sql import QUERIES, Query, load
 FILES = sorted(QUERIES.glob("*.sql"))
 ALL = {(path.stem, name): query for path in FILES for name, query in load(path).items()}
 # Whose words the comment of a query says it is for, when it asks for no owner.
-_OTHERS = re.compile(r"For (a|the) (worker|hub|reconciler|operator|verified webhook)")
+_OTHERS = re.compile(
+    r"For (a|the) (worker|hub|reconciler|operator|verified webhook|reader with a signed link)"
+)
 _OWNED = re.compile(r"\b(?:FROM|JOIN|UPDATE)\s+(?:generations|uploads|generation_documents)\b")
 
 

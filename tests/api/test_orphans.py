@@ -1,0 +1,183 @@
+"""Storage and rows are compared: what nobody names goes after a day, what is missing is told."""
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+import pytest
+
+from madar.actions import orphans
+from madar.actions.orphans import OWNER_KEY, reconcile_folder
+from madar.actions.purging import purge
+from madar.resources import open_resources
+from tests.api.looking import finish
+from tests.api.test_create_from_picture import uploaded
+from tests.buckets import S3
+from tests.conftest import Start
+from tests.product import Json, Person, Product
+
+ORPHAN = "0a/0123456789abcdef0123456789abcdef.png"
+FOLDER = 0x0A
+DAY_S = 24 * 3600
+
+
+def reconcile(product: Product, *turns: int) -> None:
+    async def main() -> None:
+        async with open_resources(product.settings) as resources:
+            for turn in turns or range(orphans.FOLDERS):
+                await reconcile_folder(resources, turn=turn)
+            await purge(resources)
+
+    asyncio.run(main())
+
+
+def write(product: Product, key: str) -> Path:
+    path = product.settings.storage_dir / key
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"x")
+    return path
+
+
+def age(product: Product, *, days: float) -> list[Path]:
+    files = [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    then = time.time() - days * DAY_S
+    for path in files:
+        os.utime(path, (then, then))
+    return files
+
+
+def lost_in(caplog: pytest.LogCaptureFixture) -> list[list[str]]:
+    told = [one for one in caplog.records if one.message == "objects.missing"]
+    return [vars(one)["object_keys"] for one in told]
+
+
+def settle(product: Product) -> None:
+    """Completed and uploaded long ago."""
+    product.execute("UPDATE generations SET completed_at = now() - interval '2 hours'")
+    product.execute("UPDATE uploads SET created_at = now() - interval '2 hours'")
+
+
+def test_what_no_row_names_goes_after_a_day(product: Product) -> None:
+    orphan = write(product, ORPHAN)
+
+    age(product, days=0.9)
+    reconcile(product, FOLDER)
+    kept = orphan.exists()
+    age(product, days=1.1)
+    reconcile(product, FOLDER + 1)
+    kept_for_another_folders_turn = orphan.exists()
+    reconcile(product, FOLDER)
+
+    assert kept
+    assert kept_for_another_folders_turn
+    assert not orphan.exists()
+
+
+def test_each_folder_has_its_turn(product: Product) -> None:
+    folders = (0, 0x0A, 0x7F, 0xFF)
+    written = [write(product, f"{folder:02x}/{'0' * 32}.webp") for folder in folders]
+    age(product, days=2)
+
+    reconcile(product)
+
+    assert [path.exists() for path in written] == [False] * 4
+
+
+def test_whatever_a_row_names_stays(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    upload: Json = uploaded(amal)
+    finish(product, amal.create()["id"])
+    finish(product, amal.create(inputType="image", sourceUploadId=upload["id"])["id"])
+    product.execute("UPDATE generations SET deleted_at = now() WHERE input_type = 'text'")
+    settle(product)
+    files = age(product, days=30)
+
+    reconcile(product)
+
+    assert len(files) == 8
+    assert all(path.exists() for path in files)
+    assert lost_in(caplog) == []
+
+
+def test_what_is_already_to_be_removed_keeps_its_time(product: Product) -> None:
+    """Its tries, too: an object that cannot be removed is not asked for ever more often."""
+    write(product, ORPHAN)
+    age(product, days=2)
+    product.execute(
+        "INSERT INTO purges (object_key, tries, due_at) VALUES (%s, 7, now() + interval '1 hour')",
+        ORPHAN,
+    )
+
+    reconcile(product, FOLDER)
+
+    assert product.rows("SELECT object_key, tries FROM purges") == [
+        {"object_key": ORPHAN, "tries": 7}
+    ]
+
+
+def test_a_picture_without_its_object_is_told(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    upload = uploaded(amal)
+    finish(product, amal.create()["id"])
+    finish(product, amal.create(inputType="image", sourceUploadId=upload["id"])["id"])
+    settle(product)
+    gone = age(product, days=0)
+    for path in gone:
+        path.unlink()
+
+    reconcile(product)
+
+    root = product.settings.storage_dir
+    told = [key for keys in lost_in(caplog) for key in keys]
+    assert sorted(told) == sorted(str(path.relative_to(root)) for path in gone)
+    assert len(told) == 8
+
+
+def test_what_is_being_made_or_is_deleted_is_not_missing(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    finish(product, amal.create()["id"])
+    finish(product, amal.create(seed=8)["id"])
+    product.execute(
+        "UPDATE generations SET deleted_at = now(), completed_at = now() - interval '2 hours'"
+        " WHERE seed = 8"
+    )
+    for path in age(product, days=0):
+        path.unlink()
+
+    reconcile(product)
+
+    assert lost_in(caplog) == []
+
+
+def test_a_bucket_is_cleaned_by_its_owner_only(
+    start: Start, s3: S3, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The pictures of another database look like orphans here."""
+    monkeypatch.setattr(orphans, "ORPHAN_AFTER", -orphans.ORPHAN_AFTER)
+    ours, others = start(**s3.settings), start(**s3.settings)
+    s3.write(OWNER_KEY, others.url.encode())
+    s3.write(ORPHAN, b"x")
+
+    reconcile(ours, FOLDER)
+    kept = s3.pictures()
+    reconcile(others, FOLDER)
+
+    assert "orphans.not_ours" in caplog.messages
+    assert (kept, s3.pictures()) == ([ORPHAN], [])
+
+
+def test_the_first_that_looks_becomes_the_owner(
+    start: Start, s3: S3, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(orphans, "ORPHAN_AFTER", -orphans.ORPHAN_AFTER)
+    product = start(**s3.settings)
+    s3.write(ORPHAN, b"x")
+
+    reconcile(product, FOLDER)
+
+    assert s3.content(OWNER_KEY).decode() == product.url
+    assert s3.pictures() == []

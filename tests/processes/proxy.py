@@ -1,0 +1,90 @@
+"""Between a process and PostgreSQL: a TCP proxy that can become a black hole."""
+
+import asyncio
+import contextlib
+import threading
+from collections.abc import Generator
+from pathlib import Path
+from urllib.parse import quote
+
+from tests.simulator.harness import eventually
+
+
+class Proxy:
+    """While it `swallows`, whatever is sent is taken and never answered, as by a dead network."""
+
+    def __init__(self, server: Path) -> None:
+        self._server = server
+        self._loop = asyncio.new_event_loop()
+        self._passing = asyncio.Event()
+        self._passing.set()
+        self._ended = asyncio.Event()
+        self.port = 0
+        self.connections = 0
+        self.swallowed = 0
+
+    def swallow(self) -> None:
+        self._loop.call_soon_threadsafe(self._passing.clear)
+
+    def heal(self) -> None:
+        """New connections pass; what was swallowed stays so."""
+        self._loop.call_soon_threadsafe(self._passing.set)
+
+    def run(self) -> None:
+        self._loop.run_until_complete(self._serve())
+        self._loop.close()
+
+    def end(self) -> None:
+        self._loop.call_soon_threadsafe(self._ended.set)
+
+    async def _serve(self) -> None:
+        server = await asyncio.start_server(self._pass, "127.0.0.1", 0)
+        self.port = server.sockets[0].getsockname()[1]
+        await self._ended.wait()
+        server.close()
+        left = [one for one in asyncio.all_tasks() if one is not asyncio.current_task()]
+        for task in left:
+            task.cancel()
+        await asyncio.gather(*left, return_exceptions=True)
+        await asyncio.sleep(0.1)  # for the transports to close; they say nothing when they have
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        back, forth = await asyncio.open_unix_connection(str(self._server))
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._copy(reader, forth))
+                tasks.create_task(self._copy(back, writer))
+        finally:
+            writer.close()
+            forth.close()
+
+    async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError):
+            while data := await reader.read(65536):
+                if not self._passing.is_set():
+                    await self._swallow(reader)
+                    break
+                writer.write(data)
+        writer.close()
+
+    async def _swallow(self, reader: asyncio.StreamReader) -> None:
+        self.swallowed += 1
+        while await reader.read(65536):
+            pass
+
+
+@contextlib.contextmanager
+def proxied(dsn: str) -> Generator[tuple[Proxy, str]]:
+    """The proxy in front of the server of this address, and the address through it."""
+    base, _, host = dsn.partition("?host=")
+    proxy = Proxy(next(Path(host).glob(".s.PGSQL.*[0-9]")))
+    thread = threading.Thread(target=proxy.run)
+    thread.start()
+    try:
+        port = eventually(lambda: proxy.port or None)
+        database = base.rpartition("/")[2]
+        yield proxy, f"postgresql://postgres@127.0.0.1:{port}/{quote(database)}"
+    finally:
+        proxy.end()
+        thread.join(10)
