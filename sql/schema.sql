@@ -70,6 +70,22 @@ CREATE FUNCTION public.fold_words(words text) RETURNS text
 !#$%&''()*+,./:;<=>?@[\]^_`{|}~،؛؟۔٪٫٬‘’–—'::text), ('"""""---'::text || repeat(' '::text, 50))), 'ß'::text, 'ss'::text), 'æ'::text, 'ae'::text), 'œ'::text, 'oe'::text);
 
 --
+-- Name: keep_trashed_generation(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.keep_trashed_generation() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    PERFORM FROM users WHERE id = OLD.user_id AND deleted_at IS NULL;
+    IF FOUND THEN
+        RETURN NULL;
+    END IF;
+    RETURN OLD;
+END
+$$;
+
+--
 -- Name: live_viewer(bytea, uuid); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -1132,14 +1148,15 @@ CREATE VIEW public.fal_line AS
     would_hold,
     held_seconds,
     seconds_to_go,
-    row_number() OVER (ORDER BY would_hold, is_begun DESC, last_turn_at NULLS FIRST, waiting_since, attempt_id) AS place
+    row_number() OVER (ORDER BY (would_hold + refusals), is_begun DESC, last_turn_at NULLS FIRST, waiting_since, attempt_id) AS place
    FROM ( SELECT a.id AS attempt_id,
             a.generation_id,
             g.user_id,
             (a.step = 'cutout'::text) AS is_begun,
+            LEAST(a.polls, 10) AS refusals,
             a.waiting_since,
             fal_turns.last_at AS last_turn_at,
-            (COALESCE(at_fal.n, (0)::bigint) + row_number() OVER (PARTITION BY g.user_id ORDER BY (a.step = 'cutout'::text) DESC, g.created_at, g.id)) AS would_hold,
+            (COALESCE(at_fal.n, (0)::bigint) + row_number() OVER (PARTITION BY g.user_id ORDER BY a.polls, (a.step = 'cutout'::text) DESC, g.created_at, g.id)) AS would_hold,
             pace.held_seconds,
             pace.seconds_to_go
            FROM ((((public.attempts a
@@ -1310,7 +1327,7 @@ CREATE VIEW public.generation_documents AS
             g.error_code AS error,
             g.error_code AS "errorCode",
                 CASE
-                    WHEN (g.error_code IS NOT NULL) THEN (g.error_code <> ALL (ARRAY['content_policy'::text, 'invalid_request'::text]))
+                    WHEN (g.error_code IS NOT NULL) THEN ((g.state = 'failed'::text) AND (g.error_code <> ALL (ARRAY['content_policy'::text, 'invalid_request'::text])))
                     ELSE NULL::boolean
                 END AS retryable,
             g.created_at AS "createdAt",
@@ -1329,6 +1346,22 @@ CREATE TABLE public.idempotency_keys (
     response json NOT NULL,
     created_at timestamp with time zone DEFAULT now() NOT NULL
 );
+
+--
+-- Name: installation; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.installation (
+    is_only boolean DEFAULT true NOT NULL,
+    id uuid DEFAULT gen_random_uuid() NOT NULL,
+    CONSTRAINT installation_is_only_check CHECK (is_only)
+);
+
+--
+-- Name: TABLE installation; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.installation IS 'One row: what this database is called in the note that lies in its storage.';
 
 --
 -- Name: procrastinate_events; Type: TABLE; Schema: public; Owner: -
@@ -1782,6 +1815,13 @@ ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_pkey PRIMARY KEY (user_id, route, key);
 
 --
+-- Name: installation installation_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.installation
+    ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
+
+--
 -- Name: procrastinate_events procrastinate_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2150,6 +2190,12 @@ CREATE INDEX users_by_email ON public.users USING btree (email);
 --
 
 CREATE INDEX users_deleted ON public.users USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+
+--
+-- Name: generations generations_keep_trashed; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER generations_keep_trashed BEFORE DELETE ON public.generations FOR EACH ROW WHEN (((old.deleted_at IS NOT NULL) AND (old.gone_at > now()))) EXECUTE FUNCTION public.keep_trashed_generation();
 
 --
 -- Name: procrastinate_jobs procrastinate_jobs_notify_queue_job_aborted_v1; Type: TRIGGER; Schema: public; Owner: -

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 
-from madar.db import orphans
+from madar.db import orphans, purges
 from madar.db.pool import connection
 from madar.errors import NotFound
 from madar.resources import Resources
@@ -17,6 +17,8 @@ ORPHAN_AFTER = timedelta(hours=24)
 SETTLED_S = 3600
 BATCH = 5_000
 MAX_TOLD = 20
+# So few may be orphans even where they are most of a folder.
+HANDFUL = 5
 OWNER_KEY = "madar-owner.txt"
 
 
@@ -27,23 +29,44 @@ async def reconcile_folder(resources: Resources, *, turn: int) -> None:
     named by no row a day after it was stored will never be, since keys are made of the ids of
     attempts and uploads, and those take their places within hours. Raises Unavailable.
     """
-    if not await _is_ours(resources):
-        return
     folder = f"{turn % FOLDERS:02x}"
     found = await resources.storage.list_folder(folder)
     young = datetime.now(UTC) - ORPHAN_AFTER
-    old = [stored.key for stored in found if stored.at < young]
-    await _remove_orphans(resources, old, folder=folder)
+    await _remove_orphans(
+        resources, [stored.key for stored in found if stored.at < young], folder=folder
+    )
+    await _remove_unfinished(resources, folder=folder, before=young)
     await _tell_missing(resources, {stored.key for stored in found}, folder=folder)
 
 
-async def _remove_orphans(resources: Resources, keys: Sequence[str], *, folder: str) -> None:
+async def _remove_orphans(resources: Resources, old: Sequence[str], *, folder: str) -> None:
+    """Only from storage of ours, and not where it looks as if the rows were what is missing."""
+    suspects = await _list_orphans(resources, old)
+    named = len(old) - len(suspects)
+    is_ours = await _is_ours(resources, has_most=named > len(suspects))
+    if not is_ours or not suspects:
+        return
+    facts = {"folder": folder, "objects": len(suspects)}
+    if len(suspects) > HANDFUL and len(suspects) > named:
+        log.error("objects.suspicious", extra={**facts, "named": named})
+        return
+    async with connection(resources.pool) as conn:
+        await purges.insert_purges(conn, object_keys=suspects)
+    log.warning("orphans.found", extra=facts)
+
+
+async def _list_orphans(resources: Resources, keys: Sequence[str]) -> list[str]:
+    found: list[str] = []
     for start in range(0, len(keys), BATCH):
-        some = keys[start : start + BATCH]
         async with connection(resources.pool) as conn:
-            found = await orphans.insert_purges_of_orphans(conn, object_keys=some)
-        if found:
-            log.warning("orphans.found", extra={"folder": folder, "objects": found})
+            found += await orphans.list_orphans(conn, object_keys=keys[start : start + BATCH])
+    return found
+
+
+async def _remove_unfinished(resources: Resources, *, folder: str, before: datetime) -> None:
+    removed = await resources.storage.remove_unfinished(folder, before=before)
+    if removed:
+        log.warning("unfinished.removed", extra={"folder": folder, "files": removed})
 
 
 async def _tell_missing(resources: Resources, there: set[str], *, folder: str) -> None:
@@ -67,20 +90,22 @@ async def _is_gone(resources: Resources, key: str) -> bool:
     return False
 
 
-async def _is_ours(resources: Resources) -> bool:
-    """A bucket has one owner, who leaves a note in it.
+async def _is_ours(resources: Resources, *, has_most: bool) -> bool:
+    """Storage has one owner, whose note lies in it: which database, and at which address.
 
-    With the settings of another deployment, a copy of its database for one, everything new of
-    that other one would look like an orphan here.
+    With the settings of another deployment, or a copy of its database, everything new of that
+    other one would look like an orphan here. Without a note it becomes ours when there is nothing
+    in it, or when our rows name most of what we have just looked at; then from the next turn on,
+    should two have found it so at once.
     """
-    if resources.storage.is_local:
-        return True
-    us = resources.settings.app_url.rstrip("/")
+    async with connection(resources.pool) as conn:
+        us = f"{await orphans.get_installation(conn)} {resources.settings.app_url.rstrip('/')}"
     try:
-        owner = (await resources.storage.read(OWNER_KEY)).decode()
+        owner = (await resources.storage.read(OWNER_KEY)).decode(errors="replace")
     except NotFound:
-        await resources.storage.put(OWNER_KEY, us.encode())
-        return True
+        if has_most or await resources.storage.is_empty():
+            await resources.storage.put(OWNER_KEY, us.encode())
+        return False
     if owner != us:
-        log.error("orphans.not_ours", extra={"owner": owner, "note": OWNER_KEY})
+        log.error("orphans.not_ours", extra={"owner": owner, "us": us, "note": OWNER_KEY})
     return owner == us

@@ -5,6 +5,7 @@ storing the same thing again is harmless and nobody can guess a key.
 """
 
 import asyncio
+import contextlib
 import hashlib
 import hmac
 import logging
@@ -44,6 +45,10 @@ _REFUSALS = (
 )
 # As S3, Azure, and Azure for one of many say it.
 _NO_BUCKET = re.compile("NoSuchBucket|ContainerNotFound|specified container does not exist")
+# As `key_for` makes them; `.tmp` are the doctor's.
+_KEY = re.compile(r"[0-9a-f]{2}/[0-9a-f]{32}\.(png|webp|tmp)")
+# What a process that was killed while it stored one leaves on local disk.
+_UNFINISHED = re.compile(r"[0-9a-f]{32}\.(png|webp|tmp)#\d+")
 _MD5 = re.compile('"?([0-9a-f]{32})"?')
 
 
@@ -119,14 +124,33 @@ class Storage:
             return
 
     async def list_folder(self, folder: str) -> list[Stored]:
-        """Everything whose key begins with `folder` and a slash. Raises Unavailable."""
+        """Whatever of ours has a key that begins with `folder` and a slash. Raises Unavailable."""
         async with self._store(within_s=LIST_S) as store:
             batches = store.list(folder, chunk_size=LIST_BATCH)  # pyright: ignore[reportUnknownMemberType] - of Arrow, which we have not
             return [
                 Stored(key=found["path"], at=found["last_modified"])
                 async for batch in batches
                 for found in batch
+                if _KEY.fullmatch(found["path"])
             ]
+
+    async def is_empty(self) -> bool:
+        """Whether it holds nothing that could be a picture of ours. Raises Unavailable."""
+        async with self._store(within_s=LIST_S) as store:
+            async for batch in store.list(chunk_size=LIST_BATCH):  # pyright: ignore[reportUnknownMemberType] - as above
+                if any(_KEY.fullmatch(found["path"]) for found in batch):
+                    return False
+        return True
+
+    async def remove_unfinished(self, folder: str, *, before: datetime) -> int:
+        """How many files went that a write began and never ended; a bucket keeps none.
+
+        Raises Unavailable.
+        """
+        if not self.is_local:
+            return 0
+        async with self._store():
+            return await asyncio.to_thread(_unlink_unfinished, self._directory / folder, before)
 
     def path_of(self, key: str) -> Path:
         """On local disk only."""
@@ -244,6 +268,17 @@ def attachment(filename: str) -> str:
 async def _read(store: S3Store | AzureStore | LocalStore, key: str) -> bytes:
     found = await store.get_async(key)
     return bytes(await found.bytes_async())
+
+
+def _unlink_unfinished(folder: Path, before: datetime) -> int:
+    removed = 0
+    for path in folder.glob("*#*"):
+        # Another process may be removing the same.
+        with contextlib.suppress(FileNotFoundError):
+            if _UNFINISHED.fullmatch(path.name) and path.stat().st_mtime < before.timestamp():
+                path.unlink()
+                removed += 1
+    return removed
 
 
 async def _holds(

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from madar.db.sql import Connection, Queries
 
@@ -15,10 +16,21 @@ class Named:
     object_key: str
 
 
-async def insert_purges_of_orphans(conn: Connection, *, object_keys: Sequence[str]) -> int:
-    """How many of these no row names."""
-    found: int = await _sql.value(conn, "insert_purges_of_orphans", object_keys=list(object_keys))
+@dataclass(frozen=True, kw_only=True)
+class _Orphan:
+    object_key: str
+
+
+async def get_installation(conn: Connection) -> UUID:
+    """What this database is called, and each copy of it."""
+    found: UUID = await _sql.value(conn, "get_installation")
     return found
+
+
+async def list_orphans(conn: Connection, *, object_keys: Sequence[str]) -> list[str]:
+    """Those of them that no row names."""
+    found = await _sql.many(conn, "list_orphans", _Orphan, object_keys=list(object_keys))
+    return [one.object_key for one in found]
 
 
 async def list_named_objects(

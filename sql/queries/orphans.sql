@@ -1,23 +1,19 @@
--- name: insert_purges_of_orphans(object_keys) value
--- For a worker: how many of these objects no row names; they are to leave storage. A row in the
--- trash names its objects like any other.
-WITH orphans AS (
-    SELECT key
-      FROM unnest($1::text[]) AS key
-     WHERE NOT EXISTS (SELECT FROM generations WHERE master_key = key)
-       AND NOT EXISTS (SELECT FROM generations WHERE result_image_key = key)
-       AND NOT EXISTS (SELECT FROM generations WHERE thumbnail_key = key)
-       AND NOT EXISTS (SELECT FROM uploads WHERE object_key = key)
-       AND NOT EXISTS (SELECT FROM uploads WHERE thumbnail_key = key)
-), purge AS (
-    INSERT INTO purges (object_key)
-    SELECT key
-      FROM orphans
-        ON CONFLICT DO NOTHING
-    RETURNING object_key
-)
-SELECT count(*)::int
-  FROM purge;
+-- name: get_installation() value
+-- For a worker: what this database is called in its storage.
+SELECT id
+  FROM installation;
+
+-- name: list_orphans(object_keys) many
+-- For a worker: those of these objects that no row names. A row in the trash names its objects like
+-- any other, and what is already to leave storage is no news.
+SELECT key AS object_key
+  FROM unnest($1::text[]) AS key
+ WHERE NOT EXISTS (SELECT FROM generations WHERE master_key = key)
+   AND NOT EXISTS (SELECT FROM generations WHERE result_image_key = key)
+   AND NOT EXISTS (SELECT FROM generations WHERE thumbnail_key = key)
+   AND NOT EXISTS (SELECT FROM uploads WHERE object_key = key)
+   AND NOT EXISTS (SELECT FROM uploads WHERE thumbnail_key = key)
+   AND NOT EXISTS (SELECT FROM purges WHERE object_key = key);
 
 -- name: list_named_objects(first, beyond, settled_s) many
 -- For a worker: every object between two keys that must be there for somebody, and has been for a

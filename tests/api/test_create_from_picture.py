@@ -45,7 +45,7 @@ def uploaded(person: Person, picture: bytes = PHOTO) -> Json:
 def files_of(product: Product) -> set[str]:
     """Storage keys of everything that is kept."""
     root = product.settings.storage_dir
-    return {str(path.relative_to(root)) for path in root.rglob("*.*")}
+    return {str(path.relative_to(root)) for path in root.glob("*/*.*")}
 
 
 def purged(product: Product) -> set[str]:

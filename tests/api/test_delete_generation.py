@@ -29,7 +29,7 @@ def delete(person: Person, generation_id: object) -> int:
 
 
 def objects(product: Product) -> list[Path]:
-    return [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    return [path for path in product.settings.storage_dir.glob("*/*") if path.is_file()]
 
 
 def nothing_waits(product: Product) -> bool | None:

@@ -38,7 +38,7 @@ def leave(person: Person) -> httpx.Response:
 
 
 def files(product: Product) -> list[Path]:
-    return [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    return [path for path in product.settings.storage_dir.glob("*/*") if path.is_file()]
 
 
 def everything_in(product: Product) -> dict[str, str]:

@@ -52,6 +52,25 @@ def lost_in(caplog: pytest.LogCaptureFixture) -> list[list[str]]:
     return [vars(one)["object_keys"] for one in told]
 
 
+def own(product: Product) -> None:
+    """As the first turn in empty storage does."""
+    reconcile(product, FOLDER)
+
+
+def keys_in(folder: int, *numbers: int) -> list[str]:
+    return [f"{folder:02x}/{number:032x}.png" for number in numbers]
+
+
+def name(product: Product, person: Person, *keys: str) -> None:
+    """As uploads of theirs."""
+    for key in keys:
+        upload = uploaded(person)["id"]
+        stored = "SELECT object_key, thumbnail_key FROM uploads WHERE id = %s"
+        for made in product.rows(stored, upload)[0].values():
+            (product.settings.storage_dir / made).unlink()
+        product.execute("UPDATE uploads SET object_key = %s WHERE id = %s", key, upload)
+
+
 def settle(product: Product) -> None:
     """Completed and uploaded long ago."""
     product.execute("UPDATE generations SET completed_at = now() - interval '2 hours'")
@@ -59,6 +78,7 @@ def settle(product: Product) -> None:
 
 
 def test_what_no_row_names_goes_after_a_day(product: Product) -> None:
+    own(product)
     orphan = write(product, ORPHAN)
 
     age(product, days=0.9)
@@ -75,6 +95,7 @@ def test_what_no_row_names_goes_after_a_day(product: Product) -> None:
 
 
 def test_each_folder_has_its_turn(product: Product) -> None:
+    own(product)
     folders = (0, 0x0A, 0x7F, 0xFF)
     written = [write(product, f"{folder:02x}/{'0' * 32}.webp") for folder in folders]
     age(product, days=2)
@@ -103,6 +124,7 @@ def test_whatever_a_row_names_stays(
 
 def test_what_is_already_to_be_removed_keeps_its_time(product: Product) -> None:
     """Its tries, too: an object that cannot be removed is not asked for ever more often."""
+    own(product)
     write(product, ORPHAN)
     age(product, days=2)
     product.execute(
@@ -159,7 +181,7 @@ def test_a_bucket_is_cleaned_by_its_owner_only(
     """The pictures of another database look like orphans here."""
     monkeypatch.setattr(orphans, "ORPHAN_AFTER", -orphans.ORPHAN_AFTER)
     ours, others = start(**s3.settings), start(**s3.settings)
-    s3.write(OWNER_KEY, others.url.encode())
+    own(others)
     s3.write(ORPHAN, b"x")
 
     reconcile(ours, FOLDER)
@@ -170,14 +192,96 @@ def test_a_bucket_is_cleaned_by_its_owner_only(
     assert (kept, s3.pictures()) == ([ORPHAN], [])
 
 
-def test_the_first_that_looks_becomes_the_owner(
-    start: Start, s3: S3, monkeypatch: pytest.MonkeyPatch
+def test_another_database_at_the_same_address_is_not_the_owner(
+    product: Product, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(orphans, "ORPHAN_AFTER", -orphans.ORPHAN_AFTER)
-    product = start(**s3.settings)
-    s3.write(ORPHAN, b"x")
+    own(product)
+    product.execute("UPDATE installation SET id = gen_random_uuid()")
+    orphan = write(product, ORPHAN)
+    age(product, days=2)
 
     reconcile(product, FOLDER)
 
-    assert s3.content(OWNER_KEY).decode() == product.url
-    assert s3.pictures() == []
+    assert orphan.exists()
+    assert "orphans.not_ours" in caplog.messages
+
+
+def test_storage_with_pictures_of_somebody_becomes_nobodys(product: Product) -> None:
+    orphan = write(product, ORPHAN)
+    age(product, days=2)
+
+    reconcile(product, FOLDER, FOLDER, FOLDER + 1)
+
+    assert orphan.exists()
+    assert not (product.settings.storage_dir / OWNER_KEY).exists()
+
+
+def test_storage_whose_pictures_are_mostly_ours_becomes_ours(
+    product: Product, amal: Person
+) -> None:
+    """Then from the next turn on, when nobody else has said the same."""
+    ours = [write(product, key) for key in keys_in(FOLDER, 1, 2)]
+    name(product, amal, *keys_in(FOLDER, 1, 2))
+    orphan = write(product, ORPHAN)
+    age(product, days=2)
+
+    reconcile(product, FOLDER)
+    was_there = orphan.exists()
+    reconcile(product, FOLDER)
+
+    assert was_there
+    assert not orphan.exists()
+    assert all(path.exists() for path in ours)
+
+
+def test_what_is_not_named_as_we_name_pictures_stays(product: Product) -> None:
+    own(product)
+    names = ("notes.txt", "cdef/holiday.jpg", f"{'0' * 32}.jpg", f"{'A' * 32}.png")
+    others = [write(product, f"{FOLDER:02x}/{name}") for name in names]
+    age(product, days=30)
+
+    reconcile(product, FOLDER)
+
+    assert all(path.exists() for path in others)
+
+
+def test_when_most_of_a_folder_is_named_by_nobody_it_stays(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Rather than those pictures the rows are missing: an old copy of the database, maybe."""
+    own(product)
+    keys = keys_in(FOLDER, *range(1, 8))
+    written = [write(product, key) for key in keys]
+    name(product, amal, keys[0])
+    age(product, days=30)
+
+    reconcile(product, FOLDER)
+    kept = [path.exists() for path in written]
+    name(product, amal, keys[1])
+    written[2].unlink()
+    reconcile(product, FOLDER)
+
+    assert kept == [True] * 7
+    assert "objects.suspicious" in caplog.messages
+    assert [path.exists() for path in written] == [True, True, *[False] * 5]
+
+
+def test_what_a_killed_process_was_writing_goes_after_a_day(product: Product) -> None:
+    written = [write(product, f"{ORPHAN}#{n}") for n in (1, 12)]
+    others = [write(product, f"{FOLDER:02x}/{name}") for name in ("notes#1", f"{'0' * 32}.png#x")]
+    age(product, days=2)
+    young = write(product, f"{ORPHAN}#3")
+
+    reconcile(product, FOLDER)
+
+    assert [path.exists() for path in written] == [False, False]
+    assert all(path.exists() for path in (*others, young))
+
+
+def test_the_note_says_which_database_and_where(start: Start, s3: S3) -> None:
+    product = start(**s3.settings)
+
+    own(product)
+
+    told = product.rows("SELECT id::text FROM installation")[0]["id"]
+    assert s3.content(OWNER_KEY).decode() == f"{told} {product.url}"

@@ -25,7 +25,7 @@ def _purges_soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def files(product: Product) -> list[Path]:
-    return [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    return [path for path in product.settings.storage_dir.glob("*/*") if path.is_file()]
 
 
 def purges(product: Product) -> list[Json]:

@@ -56,7 +56,7 @@ def fetch(product: Product, url: str) -> httpx.Response:
 
 
 def objects(product: Product) -> list[Path]:
-    return [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    return [path for path in product.settings.storage_dir.glob("*/*") if path.is_file()]
 
 
 def sweep(product: Product) -> None:
@@ -416,3 +416,42 @@ def test_an_end_of_its_days_waits_for_nobody(
     left = product.rows("SELECT id FROM generations WHERE gone_at IS NOT NULL")
     assert [str(row["id"]) for row in left] == [first]
     assert first != second
+
+
+def test_a_worker_from_before_the_trash_removes_nothing_from_it(
+    product: Product, amal: Person
+) -> None:
+    """Its statement knows nothing of gone_at; beside this schema, or after a rollback."""
+    kept, gone = thrown_away(product, amal), thrown_away(product, amal)
+    delete = amal.http.delete(f"/api/trash/{gone}")
+
+    product.execute("DELETE FROM generations WHERE deleted_at IS NOT NULL")
+
+    assert delete.status_code == 204
+    assert [str(row["id"]) for row in product.rows("SELECT id FROM generations")] == [kept]
+    assert restore(amal, kept).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "leaving", ["UPDATE users SET deleted_at = now()", "DELETE FROM users"], ids=["marked", "gone"]
+)
+def test_what_an_account_left_in_the_trash_goes_with_it(
+    product: Product, amal: Person, leaving: str
+) -> None:
+    thrown_away(product, amal)
+
+    product.execute(leaving)
+    product.execute("DELETE FROM generations WHERE deleted_at IS NOT NULL")
+
+    assert product.rows("SELECT id FROM generations") == []
+
+
+def test_the_trash_of_a_deleted_account_is_cleared(product: Product, amal: Person) -> None:
+    """A worker from before the trash left it there."""
+    thrown_away(product, amal)
+    product.execute("UPDATE users SET deleted_at = now()")
+
+    sweep(product)
+
+    assert product.rows("SELECT gone_at FROM generations") == [{"gone_at": None}]
+    assert len(product.rows("SELECT id FROM purges")) == 3

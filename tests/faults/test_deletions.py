@@ -50,7 +50,7 @@ def _soon(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def objects(product: Product) -> list[Path]:
-    return [path for path in product.settings.storage_dir.rglob("*") if path.is_file()]
+    return [path for path in product.settings.storage_dir.glob("*/*") if path.is_file()]
 
 
 def moment_of(product: Product, generation_id: str) -> int:

@@ -92,7 +92,7 @@ class Site:
     def kept(self) -> tuple[int, int]:
         """Rows and files."""
         (row,) = self.product.rows("SELECT count(*) AS rows FROM uploads")
-        files = [path for path in self.storage_dir.rglob("*") if path.is_file()]
+        files = [path for path in self.storage_dir.glob("*/*") if path.is_file()]
         return row["rows"], len(files)
 
     def forget(self) -> None:
