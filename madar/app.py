@@ -29,6 +29,7 @@ from madar.realtime.listener import Listener
 from madar.resources import open_resources
 from madar.settings import Settings
 
+FAILED = 1
 DRAIN_S = 20
 CLOSING_S = 5  # after the drain: what requests left behind is written, connections are closed
 LISTEN_WAIT_S = 2
@@ -129,10 +130,13 @@ def serve(
     )
     server = _Server(config, ready)
     with metrics.serving(settings.host, settings.metrics_port, metrics.LoopCollector(liveness)):
-        server.run()
+        try:
+            server.run()
+        except SystemExit:  # uvicorn's own 3, which would mean that the settings are wrong
+            return FAILED
     if liveness.gave_up:
         return GAVE_UP
-    return 0 if server.started else 1
+    return 0 if server.started else FAILED
 
 
 def _ended_already(number: int, frame: FrameType | None) -> None:

@@ -12,14 +12,16 @@ import logging
 import os
 import threading
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 
 log = logging.getLogger(__name__)
 
 SILENCE_S = 30.0
-STUBBORN_S = 30.0  # the queue's worker drains for 20 s when it is cancelled
-RESTARTS, WITHIN_S = 5, 60.0
+# The queue's worker drains for 17 s when it is cancelled; the parent loses patience after 30.
+STUBBORN_S = 20.0
+RESTARTS = 5
+STEADY_SILENCES = 10  # five minutes: hanging costs a silence, so failures come that seldom
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.1, 5.0
 GAVE_UP = 70  # sysexits.h: a fault of the program itself
 
@@ -104,7 +106,8 @@ class Liveness:
             now = time.monotonic()
             self._awake_s += min(now - self._looked_at, self.every_s)
             self._looked_at = now
-            if parent is not None and now - told_at >= self.every_s and not self.silent():
+            is_well = self.gave_up or not self.silent()  # who gave up ends in time by itself
+            if parent is not None and now - told_at >= self.every_s and is_well:
                 _tell(parent)
                 told_at = now
             await asyncio.sleep(self.every_s / 5)
@@ -121,17 +124,19 @@ class Liveness:
 
         Without `loops` its one loop bears its name.
         """
-        restarts: deque[float] = deque(maxlen=RESTARTS)
+        failures = 0  # since it last lived for long
         while True:
+            began_at = self._awake_s
             why = await self._live(part, run, (part,) if loops is None else loops)
             if stopping and stopping.is_set():
                 return
-            restarts.append(time.monotonic())
+            is_steady = self._awake_s - began_at >= STEADY_SILENCES * self.silence_s
+            failures = 1 if is_steady else failures + 1
             self.restarts[part] += 1
             log.error("part.restarted", extra={"part": part, "why": why})
-            if len(restarts) == RESTARTS and restarts[-1] - restarts[0] < WITHIN_S:
-                await self._give_up(part, f"{RESTARTS} restarts within {WITHIN_S:g} s")
-            await asyncio.sleep(min(FIRST_PAUSE_S * 2 ** len(restarts), MAX_PAUSE_S))
+            if failures >= RESTARTS:
+                await self._give_up(part, f"it failed {failures} times in a row")
+            await asyncio.sleep(min(FIRST_PAUSE_S * 2**failures, MAX_PAUSE_S))
 
     async def _live(
         self, part: str, run: Callable[[], Awaitable[None]], loops: Sequence[str]

@@ -8,12 +8,13 @@ a container it also reaps whatever its children left behind.
 
 import json
 import os
+import queue
 import select
 import signal
 import subprocess
 import sys
+import threading
 import time
-from collections import deque
 from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime
@@ -22,11 +23,16 @@ from types import FrameType
 DRAIN_S = 25.0
 HUNG_AFTER_S = 30.0
 START_WITHIN_S = 60.0
-RESTARTS, WITHIN_S = 5, 60.0
+FAILURES = 5
+# Longer than a child needs to find out for itself that starting its parts anew does not help.
+STEADY_SILENCES = 20
 FIRST_PAUSE_S, MAX_PAUSE_S = 0.5, 8.0
 LOOK_EVERY_S = 0.5
 _EXPECTED = {"child.started", "child.drained", "parent.stopping", "parent.ended"}
 TRACE_S = 2.0  # for a hung child to write where it hangs
+MAX_LINES = 1_000
+LAST_WORDS_S = 1.0
+STDOUT = 1
 FAILED = 1
 NOT_CONFIGURED = 3  # madar/commands/terminal.py; trying again would change nothing
 
@@ -40,7 +46,9 @@ class Child:
         self._hung_after_s = hung_after_s
         self._process: subprocess.Popen[bytes] | None = None
         self._beats = -1
-        self._deaths: deque[float] = deque(maxlen=RESTARTS)
+        self._steady_s = STEADY_SILENCES * hung_after_s
+        self._failures = 0  # since it last lived for so long
+        self._started_at = 0.0
         self._heard_at = 0.0
         self._has_beaten = False
         self._killed_at: float | None = None
@@ -57,13 +65,24 @@ class Child:
         return self._beats
 
     @property
-    def keeps_dying(self) -> bool:
-        deaths = self._deaths
-        return len(deaths) == RESTARTS and deaths[-1] - deaths[0] < WITHIN_S
+    def keeps_failing(self) -> bool:
+        return self._failures >= FAILURES
 
     def start(self) -> None:
-        self._beats, written = os.pipe()
-        os.set_blocking(self._beats, False)
+        """A machine that has no room for it now is a failure like a death."""
+        self._started_at = time.monotonic()
+        try:
+            self._begin()
+        except OSError as error:
+            say("child.not_started", child=self.name, why=str(error))
+            self._fail()
+            return
+        self._heard_at, self._has_beaten, self._killed_at = time.monotonic(), False, None
+        say("child.started", child=self.name, pid=self.pid)
+
+    def _begin(self) -> None:
+        beats, written = os.pipe()
+        os.set_blocking(beats, False)
         os.set_blocking(written, False)
         try:
             self._process = subprocess.Popen(
@@ -72,12 +91,16 @@ class Child:
                 pass_fds=(written,),
                 start_new_session=True,  # Ctrl-C reaches us alone, and we pass it on once
             )
+        except OSError:
+            os.close(beats)
+            raise
         finally:
             os.close(written)
-        self._heard_at, self._has_beaten, self._killed_at = time.monotonic(), False, None
-        say("child.started", child=self.name, pid=self.pid)
+        self._beats = beats
 
     def hear(self) -> None:
+        if not self._process:
+            return
         with suppress(BlockingIOError):
             if os.read(self._beats, 4096):
                 self._heard_at, self._has_beaten = time.monotonic(), True
@@ -86,11 +109,13 @@ class Child:
         """We ourselves stood still so long, and it may have too."""
         self._heard_at += seconds
 
-    def end_if_hung(self) -> None:
-        """First it is asked to write where it hangs (SIGABRT, by faulthandler)."""
+    def end_if_hung(self, now: float) -> None:
+        """First it is asked to write where it hangs (SIGABRT, by faulthandler).
+
+        `now` is from before it was last heard: standing still since then is held against nobody.
+        """
         if not self._process:
             return
-        now = time.monotonic()
         limit_s = self._hung_after_s if self._has_beaten else START_WITHIN_S
         if self._killed_at is None and now - self._heard_at > limit_s:
             say("child.hung", child=self.name, pid=self.pid, silent_s=round(now - self._heard_at))
@@ -119,10 +144,13 @@ class Child:
         self._process.stdin.close()
         os.close(self._beats)
         self._process, self._beats = None, -1
+        self._fail()
+
+    def _fail(self) -> None:
         now = time.monotonic()
-        self._deaths.append(now)
-        recent = sum(now - death < WITHIN_S for death in self._deaths)
-        self.start_at = now + min(FIRST_PAUSE_S * 2 ** (recent - 1), MAX_PAUSE_S)
+        is_steady = now - self._started_at >= self._steady_s
+        self._failures = 1 if is_steady else self._failures + 1
+        self.start_at = now + min(FIRST_PAUSE_S * 2 ** (self._failures - 1), MAX_PAUSE_S)
 
 
 class Parent:
@@ -132,6 +160,7 @@ class Parent:
         self._children = children
         self._is_asked = False
         self._stop_by: float | None = None
+        self._looked_at = 0.0
         self._code = 0
         self._woken, self._wake = os.pipe()
         for end in (self._woken, self._wake):
@@ -142,6 +171,8 @@ class Parent:
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, self._on_signal)
         signal.signal(signal.SIGCHLD, _wakes_only)
+        _voice.start()
+        self._looked_at = time.monotonic()
         while self._stop_by is None or any(child.pid for child in self._children):
             if self._is_asked and self._stop_by is None:
                 self._stop("signal")
@@ -149,15 +180,22 @@ class Parent:
             self._sleep()
             self._reap()
         say("parent.ended", code=self._code)
+        _voice.end()
         return self._code
 
     def _look(self) -> None:
         now = time.monotonic()
+        late_s = now - self._looked_at - LOOK_EVERY_S
+        self._looked_at = now
         for child in self._children:
+            if late_s > LOOK_EVERY_S:
+                child.forgive(late_s)
+            child.hear()
             if self._stop_by is None:
                 if child.pid is None and now >= child.start_at:
                     child.start()
-                child.end_if_hung()
+                    self._stop_if_hopeless(child)
+                child.end_if_hung(now)
             elif now > self._stop_by and child.pid:
                 say("child.killed", child=child.name, pid=child.pid, why="it did not end in time")
                 self._code = self._code or FAILED
@@ -165,17 +203,10 @@ class Parent:
 
     def _sleep(self) -> None:
         """Until something happens, but not for long."""
-        before = time.monotonic()
-        hearing = {child.beats: child for child in self._children if child.pid}
-        ready, _, _ = select.select([self._woken, *hearing], [], [], LOOK_EVERY_S)
+        beats = [child.beats for child in self._children if child.pid]
+        select.select([self._woken, *beats], [], [], LOOK_EVERY_S)
         with suppress(BlockingIOError):
             os.read(self._woken, 4096)
-        late_s = time.monotonic() - before - LOOK_EVERY_S
-        for child in self._children:
-            if late_s > LOOK_EVERY_S:
-                child.forgive(late_s)
-            if child.pid and child.beats in ready:
-                child.hear()
 
     def _reap(self) -> None:
         """Our children, and as process 1 everybody's orphans."""
@@ -197,9 +228,13 @@ class Parent:
         if code == NOT_CONFIGURED:
             self._code = NOT_CONFIGURED
             self._stop(f"{child.name} cannot start as it is configured")
-        elif child.keeps_dying:
+        else:
+            self._stop_if_hopeless(child)
+
+    def _stop_if_hopeless(self, child: Child) -> None:
+        if child.keeps_failing:
             self._code = FAILED
-            self._stop(f"{child.name} died {RESTARTS} times within {WITHIN_S:g} s")
+            self._stop(f"{child.name} failed {FAILURES} times in a row")
 
     def _stop(self, why: str) -> None:
         say("parent.stopping", why=why)
@@ -216,6 +251,43 @@ def _wakes_only(number: int, frame: FrameType | None) -> None:
     del number, frame
 
 
+class _Voice:
+    """Writes lines by a thread of its own: that nobody reads them may not hold anything else."""
+
+    def __init__(self) -> None:
+        self._lines: queue.Queue[bytes | None] = queue.Queue(MAX_LINES)
+        self._thread = threading.Thread(target=self._write, daemon=True)
+        self._lost = 0
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def say(self, line: dict[str, object]) -> None:
+        """The next line for which there is room tells how many were lost before it."""
+        lost = {"lines_lost": self._lost} if self._lost else {}
+        try:
+            self._lines.put_nowait(json.dumps({**line, **lost}).encode() + b"\n")
+        except queue.Full:
+            self._lost += 1
+        else:
+            self._lost = 0
+
+    def end(self) -> None:
+        with suppress(queue.Full):
+            self._lines.put_nowait(None)
+        self._thread.join(LAST_WORDS_S)
+
+    def _write(self) -> None:
+        """Not through sys.stdout: its lock would be missed when the process ends meanwhile."""
+        while (rest := self._lines.get()) is not None:
+            with suppress(OSError):  # whoever read us may be gone
+                while rest:
+                    rest = rest[os.write(STDOUT, rest) :]
+
+
+_voice = _Voice()
+
+
 def say(event: str, **facts: object) -> None:
     """A line like those of the children (madar/log.py)."""
     line = {
@@ -226,8 +298,7 @@ def say(event: str, **facts: object) -> None:
         "event": event,
         **facts,
     }
-    with suppress(OSError):  # whoever read us may be gone
-        print(json.dumps(line), flush=True)  # noqa: T201 - standard output is where logs go
+    _voice.say(line)
 
 
 def program(*words: str) -> tuple[str, ...]:

@@ -108,8 +108,8 @@ def test_who_waits_and_says_so_is_not_silent() -> None:
     assert lives == 1
 
 
-@pytest.mark.parametrize("fault", [end, fail])
-def test_five_restarts_in_a_minute_are_the_end(fault: Callable[[], Awaitable[None]]) -> None:
+@pytest.mark.parametrize("fault", [hang, end, fail])
+def test_five_failures_in_a_row_are_the_end(fault: Callable[[], Awaitable[None]]) -> None:
     lives = 0
 
     async def main() -> None:
@@ -127,6 +127,30 @@ def test_five_restarts_in_a_minute_are_the_end(fault: Callable[[], Awaitable[Non
     asyncio.run(main())
 
     assert lives == module.RESTARTS
+
+
+def test_failures_between_steady_lives_are_not_counted_together(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STEADY_SILENCES", 0)
+    monkeypatch.setattr(module, "MAX_PAUSE_S", 0.0)
+    lives = 0
+
+    async def main() -> None:
+        enough = asyncio.Event()
+        liveness = Liveness(SILENCE_S)
+
+        async def run() -> None:
+            nonlocal lives
+            lives += 1
+            if lives > module.RESTARTS:
+                enough.set()
+                await hang()
+
+        await kept(liveness, run, enough)
+        assert not liveness.gave_up
+
+    asyncio.run(main())
 
 
 def test_a_part_that_cannot_be_cancelled_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:

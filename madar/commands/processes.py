@@ -19,9 +19,9 @@ _beats_to = click.option(
 def start(*, hung_after: float) -> None:
     """Run web and worker together, as the container does.
 
-    A process that dies or hangs is started again; when one dies 5 times within a minute, both end
-    and the exit code is not 0. SIGTERM and SIGINT let both finish what they have in hand, within
-    25 seconds.
+    A process that dies or hangs is started again; when one fails 5 times without living steadily
+    in between, both end and the exit code is not 0. SIGTERM and SIGINT let both finish what they
+    have in hand, within 25 seconds.
     """
     from madar.supervision import supervise
 

@@ -1,15 +1,16 @@
 """The pool of connections, and what a lost one means to a reader and to a writer."""
 
+import asyncio
 import logging
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
-from madar.db.sql import Connection
+from madar.db.sql import ANSWER_WITHIN_S, Connection
 from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
@@ -81,12 +82,13 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     except (PoolTimeout, TooManyRequests) as error:
         raise Unavailable("database") from error
     except psycopg.Error as error:
-        if conn is not None and conn.broken:
-            await pool.drain()  # the other connections died with this one
         meaning = meaning_of(error)
         if meaning is error:
             raise
         raise meaning from error
+    finally:
+        if conn is not None and conn.broken:
+            await pool.drain()  # the other connections died with this one
 
 
 def meaning_of(error: psycopg.Error) -> Exception:
@@ -98,9 +100,41 @@ def meaning_of(error: psycopg.Error) -> Exception:
 
 @asynccontextmanager
 async def transaction(pool: Pool) -> AsyncGenerator[Connection]:
-    """All or nothing: raising rolls back, returning commits."""
-    async with connection(pool) as conn, conn.transaction():
-        yield conn
+    """All or nothing: raising rolls back, returning commits.
+
+    Raises Unavailable also when nothing answers COMMIT; whether it is done stays unclear then.
+    """
+    async with connection(pool) as conn:
+        whole = conn.transaction()
+        async with _answered(conn, "BEGIN"):
+            await whole.__aenter__()
+        try:
+            yield conn
+        except BaseException as error:
+            # What is not rolled back now, the server rolls back when it misses the connection.
+            with suppress(psycopg.OperationalError):
+                async with _answered(conn, "ROLLBACK"):
+                    await whole.__aexit__(type(error), error, error.__traceback__)
+            raise
+        async with _answered(conn, "COMMIT"):
+            await whole.__aexit__(None, None, None)
+
+
+@asynccontextmanager
+async def _answered(conn: Connection, command: str) -> AsyncGenerator[None]:
+    """A connection that gives no answer is given up, or it would be held for ever."""
+    limit = asyncio.timeout(ANSWER_WITHIN_S)
+    try:
+        async with limit:
+            yield
+    except TimeoutError:
+        if not limit.expired():
+            raise
+        text = f"{command}: no answer within {ANSWER_WITHIN_S} s"
+        raise psycopg.OperationalError(text) from None
+    finally:
+        if limit.expired():
+            conn.pgconn.finish()
 
 
 async def read(pool: Pool, query: Callable[[Connection], Awaitable[Result]]) -> Result:

@@ -19,12 +19,13 @@ class Proxy:
         self._passing = asyncio.Event()
         self._passing.set()
         self._ended = asyncio.Event()
+        self.is_swallowing = threading.Event()
         self.port = 0
         self.connections = 0
         self.swallowed = 0
 
     def swallow(self) -> None:
-        self._loop.call_soon_threadsafe(self._passing.clear)
+        self._loop.call_soon_threadsafe(self._swallow_from_now)
 
     def heal(self) -> None:
         """New connections pass; what was swallowed stays so."""
@@ -67,6 +68,10 @@ class Proxy:
                     break
                 writer.write(data)
         writer.close()
+
+    def _swallow_from_now(self) -> None:
+        self._passing.clear()
+        self.is_swallowing.set()
 
     async def _swallow(self, reader: asyncio.StreamReader) -> None:
         self.swallowed += 1

@@ -95,7 +95,7 @@ def test_a_child_that_dies_again_and_again_ends_everything(make: Make) -> None:
         code = running.wait()
 
     assert code == 1
-    assert any("died 5 times" in one.get("why", "") for one in running.told)
+    assert any("failed 5 times" in one.get("why", "") for one in running.told)
     assert not wait_until_gone([web], within_s=1)
 
 
@@ -132,14 +132,15 @@ def test_no_child_outlives_the_parent(make: Make) -> None:
         assert not wait_until_gone(both, within_s=DEADLINE_S)
 
 
-def test_a_taken_port_is_told_and_not_tried_again(make: Make) -> None:
+def test_a_taken_port_is_a_failure_and_no_matter_of_settings(make: Make) -> None:
     settings = make()
     with (
         closing(socket.create_server((settings.host, settings.port))),
         started(settings) as running,
     ):
-        assert running.wait() == 3
+        assert running.wait() == 1
 
+    assert sum(one["event"] == "child.ended" for one in running.told) == 5
     assert any("address already in use" in line for line in running.said)
 
 

@@ -1,0 +1,100 @@
+"""Transactions on connections that are taken and never answered: they end, and the pool lives."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from madar.db import pool as module
+from madar.db.pool import Pool, connection, open_pool, transaction
+from madar.errors import Unavailable
+from tests.processes.proxy import Proxy, proxied
+
+Silence = Callable[[], Awaitable[object]]
+
+
+async def begins(pool: Pool, silence: Silence) -> None:
+    await silence()
+    async with transaction(pool):
+        pass
+
+
+async def commits(pool: Pool, silence: Silence) -> None:
+    async with transaction(pool):
+        await silence()
+
+
+async def fails(pool: Pool, silence: Silence) -> None:
+    async with transaction(pool):
+        await silence()
+        raise ValueError("a bug")
+
+
+async def until_swallowed(proxy: Proxy, count: int) -> None:
+    while proxy.swallowed < count:  # noqa: ASYNC110 - the proxy runs in another thread
+        await asyncio.sleep(0.02)
+    proxy.heal()
+
+
+def test_beginning_and_ending_are_bounded(dsn: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "ANSWER_WITHIN_S", 1)
+    ways = (begins, commits, fails)
+
+    async def main(proxy: Proxy, url: str) -> list[BaseException | None]:
+        ready = asyncio.Barrier(len(ways) + 1)
+        silent = asyncio.Event()
+
+        async def silence() -> None:
+            await ready.wait()
+            await silent.wait()
+
+        async with open_pool(url) as one, open_pool(url) as two, open_pool(url) as three:
+            pools = (one, two, three)
+            for pool in pools:
+                await pool.wait()
+            async with asyncio.timeout(40), asyncio.TaskGroup() as tasks:
+                ended = asyncio.gather(
+                    *(way(pool, silence) for way, pool in zip(ways, pools, strict=True)),
+                    return_exceptions=True,
+                )
+                await ready.wait()
+                proxy.swallow()
+                tasks.create_task(until_swallowed(proxy, len(ways)))
+                await asyncio.to_thread(proxy.is_swallowing.wait)
+                silent.set()
+                outcomes = await ended
+            for pool in pools:
+                async with connection(pool) as conn:
+                    await conn.execute("SELECT 1")
+                assert pool.get_stats()["pool_size"] >= 1
+        return outcomes
+
+    with proxied(dsn) as (proxy, url):
+        begun, committed, failed = asyncio.run(main(proxy, url))
+
+    assert isinstance(begun, Unavailable)
+    assert isinstance(committed, Unavailable)
+    assert isinstance(failed, ValueError)
+
+
+def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(dsn: str) -> None:
+    async def main() -> None:
+        async with open_pool(dsn) as pool:
+            made = asyncio.Event()
+
+            async def make() -> None:
+                async with transaction(pool) as conn:
+                    await conn.execute("CREATE TABLE of_nobody ()")
+                    made.set()
+                    await asyncio.Event().wait()
+
+            async with asyncio.TaskGroup() as tasks:
+                making = tasks.create_task(make())
+                await made.wait()
+                making.cancel()
+            assert making.cancelled()
+            async with connection(pool) as conn:
+                found = await conn.execute("SELECT to_regclass('of_nobody')")
+                assert await found.fetchone() == (None,)
+
+    asyncio.run(main())
