@@ -10,7 +10,7 @@ from procrastinate import App, JobContext
 from madar import queue
 from madar.actions.advance import advance_generation
 from madar.actions.work import Worker
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ def register(app: App) -> None:
                 await advance_generation(
                     worker_of(context), UUID(generation_id), may_be_suspect=False
                 )
-        except (Unavailable, TimeoutError) as error:
+        except (TooBusy, Unavailable, TimeoutError) as error:
             extra = {"job_id": context.job.id, "why": type(error).__name__}
             log.warning("job.interrupted", extra=extra)
 

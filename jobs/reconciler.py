@@ -11,7 +11,7 @@ from madar.actions.turns import give_turns
 from madar.actions.work import Worker
 from madar.db import generations
 from madar.db.pool import read
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 from madar.liveness import Liveness
 
 log = logging.getLogger(__name__)
@@ -56,11 +56,12 @@ class Reconciler:
 
     async def _turn(self, tasks: asyncio.TaskGroup) -> None:
         self._liveness.beat(RECONCILER)
-        await give_turns(self._worker.resources)
+        with contextlib.suppress(TooBusy):  # somebody else gives them at this moment
+            await give_turns(self._worker.resources)
         due = await read(self._pool, lambda conn: generations.list_due_generations(conn, n=BATCH))
         shortest_s = SHORTEST_PAUSE_S
         for one in due:
-            if one.id in self._busy:
+            if one.id in self._busy or one.id in self._worker.held:
                 continue
             if one.is_suspect and self._suspects:
                 shortest_s = SUSPECT_PAUSE_S

@@ -11,7 +11,7 @@ from madar.actions.work import Work, Worker
 from madar.db import attempts, generations
 from madar.db.generations import Outcome
 from madar.db.pool import connection
-from madar.errors import Unavailable
+from madar.errors import TooBusy, Unavailable
 from madar.realtime.bell import ring
 
 log = logging.getLogger(__name__)
@@ -65,6 +65,8 @@ async def _carefully(work: Work) -> Outcome | None:
         return await _do_what_is_due(work)
     except Unavailable:
         raise
+    except TooBusy:  # somebody holds what it needs; no fault of the generation's
+        return await work.postpone(pause_s(work))
     except Exception:
         log.exception("generation.stumbled", extra=work.facts)
     async with work.connection() as conn:
@@ -79,7 +81,10 @@ async def _carefully(work: Work) -> Outcome | None:
 async def _send_in_turn(work: Work) -> Outcome | None:
     if work.claimed.is_overdue:
         return await work.fail("provider_unavailable")
-    if await take_turn(work):
+    has_turn = await take_turn(work)
+    if has_turn is None:
+        return await work.look_again()
+    if has_turn:
         return await submit(work)
     # Whoever gives it its turn makes it due; at its deadline it is due by itself.
     return await work.postpone(work.resources.settings.generation_deadline_s)

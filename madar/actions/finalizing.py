@@ -125,8 +125,13 @@ async def _ask_again(work: Work, url: str) -> Outcome | None:
     return await _come_back(work, "moved")
 
 
+async def _may_decode_again(work: Work) -> bool:
+    async with work.connection() as conn:
+        return await generations.count_stumble(conn, work.claimed) < MAX_DECODER_FAILURES
+
+
 async def _refuse(work: Work, refused: PictureRefused) -> Outcome | None:
-    if refused.reason == "decoder_failed" and work.attempt.polls < MAX_DECODER_FAILURES:
+    if refused.reason == "decoder_failed" and await _may_decode_again(work):
         return await _come_back(work, refused.reason)
     if refused.reason == "not_transparent":
         can_repeat = work.attempt.step == "cutout" and work.attempt.successes < MAX_CUTOUTS

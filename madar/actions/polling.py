@@ -13,7 +13,7 @@ from madar.clients.fal import (
     SubmissionRejected,
     Waiting,
 )
-from madar.db import attempts, generations
+from madar.db import attempts, fal_purges, generations
 from madar.db.generations import Outcome
 from madar.domain import progress, prompts
 from madar.domain.failures import ProviderFailure
@@ -40,7 +40,7 @@ async def poll(work: Work) -> Outcome | None:
             return await _collect(work, await fal.fetch_result(**names))
     except FalUnreachable as error:
         log.info("fal.unreachable", extra={**work.facts, "why": str(error)})
-        return await (give_up(work, "timeout") if _is_late(work) else work.postpone(pause_s(work)))
+        return await _ask_later(work)
     except RequestGone:
         return await _recall(work)
     except SubmissionRejected as rejected:
@@ -61,14 +61,25 @@ async def _recall(work: Work) -> Outcome | None:
             endpoint=attempt.endpoint, request_id=attempt.request_id
         )
     except FalUnreachable:
-        return await (give_up(work, "timeout") if _is_late(work) else work.postpone(pause_s(work)))
+        return await _ask_later(work)
     except RequestGone:
         log.error("fal.request_gone", extra=work.facts)  # noqa: TRY400
         return await give_up(work, "result_expired")
     return await _collect(work, result)
 
 
+async def _ask_later(work: Work) -> Outcome | None:
+    """Past its deadline it is to be cancelled, once Fal can be reached."""
+    if not _is_late(work):
+        return await work.postpone(pause_s(work))
+    async with work.connection() as conn:
+        await fal_purges.insert_fal_purge(conn, attempt_id=work.attempt.id, keeps_payload=True)
+    return await give_up(work, "timeout")
+
+
 def _is_late(work: Work) -> bool:
+    if work.attempt.is_announced:  # only its result is missing
+        return work.claimed.is_overdue
     deadline_s = patience_s(work, work.resources.settings.attempt_deadline_s)
     return work.claimed.is_overdue or (work.attempt.accepted_age_s or 0) > deadline_s
 

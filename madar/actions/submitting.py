@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
-from madar.actions.turns import close_gate
+from madar.actions.turns import close_gate, open_gate
 from madar.actions.work import Work
 from madar.clients.fal import (
     FalUnreachable,
@@ -46,7 +46,7 @@ async def submit(work: Work) -> Outcome | None:
         if not await attempts.mark_attempt_sent(
             conn, work.claimed, work.attempt, endpoint=endpoint, arguments=arguments
         ):
-            return None
+            return await work.look_again()
     work = replace(work, attempt=replace(work.attempt, state="sent"))
     if boot_time_s() - began_s > MAX_SEND_DELAY_S:
         # This machine slept in between; meanwhile somebody may have called the attempt dead.
@@ -65,6 +65,7 @@ async def submit(work: Work) -> Outcome | None:
         await close_gate(work, reason, wait_s=unsent.retry_after_s)
         return await _put_back(work)
     except SubmissionRejected as rejected:
+        await open_gate(work)
         return await settle_failure(work, rejected.failure)
     except SubmissionUnclear as unclear:
         log.warning("fal.submission_unclear", extra={**work.facts, "why": str(unclear)})

@@ -11,13 +11,16 @@ from madar.resources import Resources
 from madar.settings import Settings
 
 
-async def take_turn(work: Work) -> bool:
-    """Whether a place at Fal is ours now; otherwise the attempt stands in the line."""
+async def take_turn(work: Work) -> bool | None:
+    """Whether a place at Fal is ours now; otherwise the attempt stands in the line.
+
+    None: the attempt changed under our eyes.
+    """
     if work.attempt.is_granted:
         return True
     async with work.connection() as conn:
         if not await turns.join_line(conn, work.claimed, work.attempt):
-            return False
+            return None
     return work.claimed.id in await give_turns(work.resources, asking_id=work.claimed.id)
 
 
@@ -48,6 +51,12 @@ async def close_gate(work: Work, reason: Reason, *, wait_s: float | None = None)
         await turns.close_gate(
             conn, reason=reason, least_s=min(least_s, RETRY_CAP_S), most_s=most_s
         )
+
+
+async def open_gate(work: Work) -> None:
+    """Fal answers again, whatever it says."""
+    async with work.connection() as conn:
+        await turns.open_gate(conn)
 
 
 def _probe_s(settings: Settings) -> float:

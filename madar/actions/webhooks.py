@@ -16,6 +16,8 @@ from madar.resources import Resources
 log = logging.getLogger(__name__)
 
 Said = Literal["success", "failure"]
+# What was sent after an abandoned attempt may have waited in vain for Fal to take it.
+REVIVABLE = LOCAL_FAILURES | {"provider_unavailable"}
 OURS = {"superseded", "duplicate"}  # we ended it ourselves, for another one
 
 
@@ -39,9 +41,9 @@ async def _record_late(conn: Connection, attempt_id: UUID, request_id: str, said
     """Nobody waits for it: whether somebody does now."""
     if not await attempts.lock_delivered_generation(conn, attempt_id=attempt_id):
         raise Unauthenticated("webhook_refused")
-    seen = await attempts.get_delivered_attempt(conn, attempt_id=attempt_id)
+    seen = await attempts.get_delivered_attempt(conn, attempt_id=attempt_id, request_id=request_id)
     facts = {"attempt_id": str(attempt_id), "generation_id": str(seen.generation_id)}
-    if seen.request_id not in (None, request_id):
+    if seen.is_anothers or seen.request_id not in (None, request_id):
         log.warning("webhook.other_request", extra={**facts, "fal_request_id": request_id})
     elif seen.is_deleted or seen.error_code == "cancelled":
         await fal_purges.insert_fal_purge(
@@ -59,8 +61,8 @@ async def _take_late_success(
 ) -> bool:
     """The first success wins, whichever attempt it is of; what is paid for in vain is cancelled."""
     facts = {"attempt_id": str(attempt_id), "generation_id": str(seen.generation_id)}
-    is_wanted = seen.generation_state != "completed" and seen.is_at_its_step
-    if seen.generation_state == "failed" and seen.error_code not in LOCAL_FAILURES:
+    is_wanted = seen.generation_state != "completed" and seen.is_at_its_step and not seen.is_beaten
+    if seen.generation_state == "failed" and seen.error_code not in REVIVABLE:
         is_wanted = False
     if not is_wanted:
         log.warning("webhook.duplicate", extra=facts)

@@ -40,7 +40,11 @@ class Attempt:
 
 @dataclass(frozen=True, kw_only=True)
 class Delivered:
-    """What a webhook's attempt and its generation look like when it comes."""
+    """What a webhook's attempt and its generation look like when it comes.
+
+    `is_anothers`: the request belongs to another attempt. `is_beaten`: another attempt of the
+    step was announced before.
+    """
 
     state: AttemptState
     request_id: str | None
@@ -50,6 +54,8 @@ class Delivered:
     error_code: str | None
     is_deleted: bool
     is_at_its_step: bool
+    is_anothers: bool
+    is_beaten: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,8 +234,11 @@ async def lock_delivered_generation(conn: Connection, *, attempt_id: UUID) -> UU
     return await _sql.value(conn, "lock_delivered_generation", attempt_id=attempt_id)
 
 
-async def get_delivered_attempt(conn: Connection, *, attempt_id: UUID) -> Delivered:
-    return await _sql.one(conn, "get_delivered_attempt", Delivered, attempt_id=attempt_id)
+async def get_delivered_attempt(
+    conn: Connection, *, attempt_id: UUID, request_id: str
+) -> Delivered:
+    given = {"attempt_id": attempt_id, "request_id": request_id}
+    return await _sql.one(conn, "get_delivered_attempt", Delivered, **given)
 
 
 async def end_rivals(conn: Connection, *, generation_id: UUID, attempt_id: UUID) -> list[UUID]:

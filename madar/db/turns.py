@@ -45,3 +45,7 @@ async def hold_gate(conn: Connection, *, probe_s: float) -> None:
 
 async def close_gate(conn: Connection, *, reason: Reason, least_s: float, most_s: float) -> None:
     await _sql.exec(conn, "close_gate", reason=reason, least_s=least_s, most_s=most_s)
+
+
+async def open_gate(conn: Connection) -> None:
+    await _sql.exec(conn, "open_gate")

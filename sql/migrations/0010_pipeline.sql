@@ -160,7 +160,9 @@ SELECT g.id,
            g.error_code AS "errorCode",
            -- Whether asking again for the same makes sense; the words stand in madar/codes.py.
            CASE WHEN g.error_code IS NOT NULL
-                THEN g.error_code NOT IN ('content_policy', 'invalid_request') END AS "retryable",
+                THEN g.state = 'failed'
+                     AND g.error_code NOT IN ('content_policy', 'invalid_request')
+           END AS "retryable",
            g.created_at AS "createdAt",
            g.completed_at AS "completedAt"
  ) document

@@ -62,7 +62,8 @@ COMMENT ON TABLE fal_turns IS 'When a person''s last turn was, so that turns go 
 -- Who waits for a turn, in the order in which turns are given. First whoever would hold the fewest
 -- places; then what was begun, because a picture that is half made helps nobody; then whoever's last
 -- turn was the longest ago, so that many pictures of one person never delay another's by more than
--- one of them.
+-- one of them. Each refusal of Fal's counts like a place held: what it will not take must not be
+-- what always tries it.
 CREATE VIEW fal_line AS
 SELECT attempt_id,
        generation_id,
@@ -71,17 +72,18 @@ SELECT attempt_id,
        held_seconds,
        seconds_to_go,
        row_number() OVER (
-           ORDER BY would_hold, is_begun DESC, last_turn_at NULLS FIRST, waiting_since, attempt_id
+           ORDER BY would_hold + refusals, is_begun DESC, last_turn_at NULLS FIRST, waiting_since, attempt_id
        ) AS place
   FROM (SELECT a.id AS attempt_id,
                a.generation_id,
                g.user_id,
                a.step = 'cutout' AS is_begun,
+               least(a.polls, 10) AS refusals,
                a.waiting_since,
                fal_turns.last_at AS last_turn_at,
                coalesce(at_fal.n, 0) + row_number() OVER (
                    PARTITION BY g.user_id
-                   ORDER BY (a.step = 'cutout') DESC, g.created_at, g.id) AS would_hold,
+                   ORDER BY a.polls, (a.step = 'cutout') DESC, g.created_at, g.id) AS would_hold,
                pace.held_seconds,
                pace.seconds_to_go
           FROM attempts a

@@ -17,6 +17,7 @@ SELECT a.id, a.n, a.step, a.state, a.seed, a.endpoint, a.arguments, a.request_id
  WHERE a.generation_id = $1
  ORDER BY a.state IN ('prepared', 'sent', 'unknown', 'accepted') DESC,
           a.state = 'succeeded' DESC,
+          a.resolved_at DESC,
           a.n DESC
  LIMIT 1;
 
@@ -27,7 +28,7 @@ SELECT result
  WHERE generation_id = $1
    AND step = 'draw'
    AND state = 'succeeded'
- ORDER BY n DESC
+ ORDER BY resolved_at DESC
  LIMIT 1;
 
 -- name: mark_attempt_sent(id, generation_id, epoch, endpoint, arguments) exec
@@ -336,7 +337,8 @@ SELECT $1, g.id, 1 + (SELECT max(n) FROM attempts a WHERE a.generation_id = g.id
 
 -- name: announce_result(attempt_id, request_id) value
 -- For a verified webhook, which may come before the submission's own answer: bind the request to
--- its attempt, and wake a worker. Late, repeated and useless deliveries change nothing.
+-- its attempt, and wake a worker, which has time to fetch what is paid for. Late, repeated and
+-- useless deliveries change nothing.
 WITH locked AS (
     SELECT g.id
       FROM generations g
@@ -364,7 +366,8 @@ WITH locked AS (
     RETURNING a.generation_id
 ), generation AS (
     UPDATE generations g
-       SET next_action_at = clock_timestamp()
+       SET next_action_at = clock_timestamp(),
+           deadline_at = greatest(g.deadline_at, now() + interval '1 hour')
       FROM attempt
      WHERE g.id = attempt.generation_id
     RETURNING g.id
@@ -393,7 +396,7 @@ SELECT g.id
  WHERE a.id = $1
    FOR NO KEY UPDATE OF g;
 
--- name: get_delivered_attempt(attempt_id) one
+-- name: get_delivered_attempt(attempt_id, request_id) one
 -- For a verified webhook, behind the lock.
 SELECT a.state,
        a.request_id,
@@ -402,7 +405,18 @@ SELECT a.state,
        g.state AS generation_state,
        g.error_code,
        g.deleted_at IS NOT NULL AND g.gone_at IS NULL AS is_deleted,
-       g.step = a.step AS is_at_its_step
+       g.step = a.step AS is_at_its_step,
+       EXISTS (SELECT
+                 FROM attempts other
+                WHERE other.request_id = $2
+                  AND other.id <> a.id) AS is_anothers,
+       EXISTS (SELECT
+                 FROM attempts other
+                WHERE other.generation_id = a.generation_id
+                  AND other.id <> a.id
+                  AND other.step = a.step
+                  AND other.state = 'accepted'
+                  AND other.announced_at IS NOT NULL) AS is_beaten
   FROM attempts a
   JOIN generations g ON g.id = a.generation_id
  WHERE a.id = $1;
@@ -455,7 +469,7 @@ WITH attempt AS (
 ), generation AS (
     UPDATE generations g
        SET state = CASE WHEN g.state = 'failed' THEN 'reviving' ELSE g.state END,
-           deadline_at = greatest(g.deadline_at, now() + interval '15 minutes'),
+           deadline_at = greatest(g.deadline_at, now() + interval '1 hour'),
            next_action_at = clock_timestamp(),
            crashes = 0,
            stumbles = 0

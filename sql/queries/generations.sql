@@ -82,7 +82,7 @@ SELECT count(*)::int AS used,
          WHERE user_id = $1
            AND created_at > now() - make_interval(secs => $2)
            AND deleted_at IS NULL
-           AND (state <> 'failed' OR error_code = 'content_policy')
+           AND (state NOT IN ('failed', 'reviving') OR error_code = 'content_policy')
          UNION ALL
         SELECT created_at
           FROM generations g
@@ -100,7 +100,8 @@ SELECT count(*)::int AS used,
          WHERE user_id = $1
            AND created_at > now() - make_interval(secs => $2)
            AND deleted_at IS NOT NULL
-           AND (state <> 'failed' OR error_code IN ('content_policy', 'cancelled'))
+           AND (state NOT IN ('failed', 'reviving')
+                OR error_code IN ('content_policy', 'cancelled'))
            AND EXISTS (SELECT
                          FROM attempts
                         WHERE generation_id = g.id

@@ -105,3 +105,12 @@ UPDATE fal_gate
        reason = $1,
        closed_until = greatest(closed_until, now() + make_interval(secs => greatest($2, least($3,
            extract(epoch FROM now() - coalesce(failing_since, now())) * (0.5 + random()) / 2))));
+
+-- name: open_gate() exec
+-- Fal takes requests again; for a while the turns are given slowly.
+UPDATE fal_gate
+   SET failing_since = NULL,
+       reason = NULL,
+       closed_until = NULL,
+       steady_at = now() + interval '1 minute'
+ WHERE failing_since IS NOT NULL;

@@ -7,6 +7,8 @@ from uuid import UUID
 import pytest
 
 from madar.actions.webhooks import Said, record_delivery
+from madar.db import generations
+from madar.db.pool import connection
 from madar.errors import Unauthenticated
 from madar.settings import Settings
 from tests.faults.odd_fal import DROPS, RUNS, Hand, OddFal, led, misbehaving, odd_settings, says
@@ -281,5 +283,130 @@ def test_leases_that_were_given_back_are_no_crashes(settings: Settings, fal: Odd
         done = await one.finish(generation_id)
 
         assert (done["state"], done["crashes"]) == ("completed", 0)
+
+    led(settings, act)
+
+
+def test_one_answer_of_fals_that_fails_does_not_lose_it(settings: Settings, fal: OddFal) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await timed_out(one, fal, settings)
+        await deliver(one, await one.seen(generation_id))
+        fal.once("result", says({}, 502))
+
+        seen = await one.advance(generation_id)
+        done = await one.finish(generation_id)
+
+        assert (seen["state"], done["state"]) == ("reviving", "completed")
+
+    led(settings, act)
+
+
+def test_what_a_webhook_announced_in_time_is_not_given_up_for_its_result(
+    settings: Settings, fal: OddFal
+) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await one.create()
+        fal.always("status", RUNS)
+        await one.until_step(generation_id, "draw")
+        await one.age_acceptance(settings.attempt_deadline_s + 1)
+        await deliver(one, await one.seen(generation_id))
+        fal.heal("status")
+        fal.once("result", says({}, 502))
+
+        seen = await one.advance(generation_id)
+
+        assert seen["error_code"] is None
+        assert (await one.finish(generation_id))["state"] == "completed"
+
+    led(settings, act)
+
+
+def test_it_revives_what_waited_in_vain_for_fal_to_take_another(
+    settings: Settings, fal: OddFal
+) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await taken_for_dead(one, fal, settings)
+        fal.always("submit", says({}, 429))
+        await one.advance(generation_id)
+        await one.age_deadline(settings.generation_deadline_s + 1)
+        failed = await one.advance(generation_id)
+        fal.heal("submit")
+
+        await deliver(one, failed)
+        done = await one.finish(generation_id)
+
+        assert failed["error_code"] == "provider_unavailable"
+        assert done["state"] == "completed"
+        assert "duplicate_paid" not in await counted(one)
+
+    led(settings, act)
+
+
+def test_of_two_that_succeed_the_one_that_was_announced_first_wins(
+    settings: Settings, fal: OddFal
+) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await taken_for_dead(one, fal, settings)
+        fal.always("status", RUNS)
+        both = await one.advance(generation_id)
+        await record_delivery(
+            one.resources,
+            attempt_id=UUID(both["attempts"][1]["id"]),
+            request_id="request-2",
+            said="success",
+        )
+        fal.heal("status")
+
+        await deliver(one, both)
+        done = await one.finish(generation_id)
+
+        assert states(done)[:2] == [("draw", "failed"), ("draw", "succeeded")]
+        assert (await counted(one))["duplicate_paid"] == 1
+        assert await to_remove(one) == [("request-1", False)]
+
+    led(settings, act)
+
+
+def test_a_request_that_belongs_to_another_ends_nothing(settings: Settings, fal: OddFal) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await taken_for_dead(one, fal, settings)
+        other_id = await one.create(seed=8)
+        other = await one.until_step(other_id, "draw")
+        request_id = other["attempts"][0]["request_id"]
+        before = await one.seen(generation_id)
+
+        await deliver(one, before, request=request_id.removeprefix("request-"))
+
+        after = await one.seen(generation_id)
+        assert states(after) == states(before)
+        assert after["version"] == before["version"]
+
+    led(settings, act)
+
+
+def test_a_killed_decoder_is_no_verdict_after_other_trouble(
+    settings: Settings, fal: OddFal
+) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await one.create()
+        fal.once("file", *[says({}, 503)] * 4)
+
+        done = await one.finish(generation_id)
+
+        assert (done["state"], done["stumbles"]) == ("completed", 0)
+
+    led(settings, act)
+
+
+def test_who_sees_it_failed_is_not_charged_for_it(settings: Settings, fal: OddFal) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await timed_out(one, fal, settings)
+        await deliver(one, await one.seen(generation_id))
+        seen = await one.seen(generation_id)
+
+        async with connection(one.resources.pool) as conn:
+            use = await generations.get_quota_use(conn, owner_id=seen["user_id"], window_s=86_400)
+
+        assert (seen["state"], use.used) == ("reviving", 0)
 
     led(settings, act)

@@ -7,7 +7,9 @@ from typing import Any
 from uuid import UUID
 
 import pytest
+from psycopg import AsyncConnection
 
+from madar.actions.advance import advance_generation
 from madar.actions.turns import give_turns
 from madar.settings import Settings
 from tests.conftest import Start
@@ -275,3 +277,56 @@ def test_with_one_place_and_two_workers_all_of_two_people_are_done(
         )
 
     assert len(product.submissions()) == 2 * len(ids)
+
+
+def test_one_that_fal_will_not_take_starves_nobody(settings: Settings, fal: OddFal) -> None:
+    async def act(one: Hand) -> None:
+        refused, *others = [await one.create(seed=seed) for seed in range(4)]
+        badrs = await one.create(seed=9, who="badr")
+        fal.once("submit", KEY_REFUSED)
+        await one.advance(refused)
+        fal.always("status", RUNS)
+
+        for generation_id in (*others, badrs):
+            await one.make_due(generation_id)
+        await one.execute("UPDATE attempts SET waiting_since = now()")
+        await one.execute("UPDATE fal_gate SET failing_since = NULL, reason = NULL")
+        turns = await give_turns(one.resources)
+
+        assert len(turns) == 2
+        assert refused not in turns
+        assert badrs in turns
+
+    led(settings, act)
+
+
+def test_whoever_gives_turns_at_this_moment_is_waited_for_without_harm(
+    settings: Settings, fal: OddFal
+) -> None:
+    async def act(one: Hand) -> None:
+        generation_id = await one.create()
+        for _ in range(3):
+            async with await AsyncConnection.connect(str(settings.database_url)) as other:
+                await other.execute("SELECT is_only FROM fal_gate FOR UPDATE")
+                await one.execute("UPDATE generations SET next_action_at = now()")
+                await advance_generation(one.worker, generation_id)
+
+        done = await one.finish(generation_id)
+
+        assert (done["state"], done["stumbles"]) == ("completed", 0)
+        assert fal.posts() == 1
+
+    led(settings, act)
+
+
+def test_a_fal_that_refuses_only_the_request_is_not_away(settings: Settings, fal: OddFal) -> None:
+    async def act(one: Hand) -> None:
+        first, second = [await one.create(seed=seed) for seed in range(2)]
+        fal.once("submit", TOO_MANY, says({"detail": [{"type": "content_policy_violation"}]}, 422))
+        await one.advance(first)
+        await one.advance(first)
+
+        assert await one.closed_s() <= 0
+        assert (await one.finish(second))["state"] == "completed"
+
+    led(settings, act)
