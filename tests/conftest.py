@@ -33,6 +33,11 @@ _QUICK = {
 _numbers = itertools.count()
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The slow ones first: of two processes neither should have them left at the end."""
+    items.sort(key=lambda item: not {"faults", "processes"} & set(item.path.parts))
+
+
 @pytest.fixture
 def open_folder() -> Generator[Path]:
     """For a server of a test's own.

@@ -14,7 +14,7 @@ from tests.conftest import Start
 from tests.product import AMAL, Person, Product
 from tests.simulator.harness import eventually
 
-DELETIONS = 60
+DELETIONS = 30
 AT_ONCE = 6
 MOMENTS = ("queued", "sent", "drawn", "finalizing", "completed")
 LONGEST_PAUSE_S = 0.4

@@ -6,7 +6,7 @@ from tests.conftest import Start
 from tests.faults.deliveries import PACE, Sender, run, standing_before_fal
 from tests.faults.key_server import serving_keys
 
-JOBS = 30
+JOBS = 12
 
 
 def test_each_job_ends_once_whatever_comes_in_whichever_order(start: Start) -> None:

@@ -1,4 +1,4 @@
-"""Two hundred generations while the worker is killed again and again."""
+"""A hundred generations while the worker is killed again and again."""
 
 import time
 from collections import Counter
@@ -12,7 +12,7 @@ from tests.faults.worker_process import WorkerProcess
 from tests.product import Product
 from tests.simulator.harness import eventually
 
-COUNT = 200
+COUNT = 100
 KILL_EVERY_S = 5
 # Longer than a request of a killed worker can lie unread before a busy simulator: only what comes
 # later than this may be sent again.
