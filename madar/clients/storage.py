@@ -32,6 +32,7 @@ log = logging.getLogger(__name__)
 SOMEBODY_WAITS = Patience(connect_s=2, total_s=8)
 NOBODY_WAITS = Patience(connect_s=3, total_s=30)
 LIST_S = 120
+COMPARED_BYTES = 2**18  # of a stored object at once, which may be a large one
 LIST_BATCH = 1000
 RETRY_AFTER_S = 10
 LINK_LIFE_S = 15 * 60
@@ -289,7 +290,8 @@ async def _holds(
     if found and found[1] == hashlib.md5(content, usedforsecurity=False).hexdigest():
         return True
     seen = 0
-    async for part in await store.get_async(key):
+    kept = await store.get_async(key)
+    async for part in kept.stream(min_chunk_size=COMPARED_BYTES):
         if part != content[seen : seen + len(part)]:
             return False
         seen += len(part)
