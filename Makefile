@@ -37,7 +37,7 @@ run: .venv/ready-to-run
 	@exec $(python) -m madar dev
 
 test: check frontend/node_modules/ready-to-test
-	@$(python) -m pytest -n 2 --dist loadfile
+	@$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
 
 parts: frontend/node_modules/ready-to-run
 
