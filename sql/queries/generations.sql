@@ -257,14 +257,17 @@ UPDATE generations
 
 -- name: list_due_generations(n) many
 -- For the reconciler: what is due and in nobody's hands, the longest due first. A lease that ran
--- out may be that of a worker which died of the generation.
+-- out may be that of a worker which died of the generation: of these, which are taken one at a time,
+-- those first that saw the fewest workers die, lest the same one is in hand whenever a worker ends.
 SELECT id,
        lease_until IS NOT NULL AS is_suspect
   FROM generations
  WHERE next_action_at <= now()
    AND (lease_until IS NULL OR lease_until <= now())
    AND deleted_at IS NULL
- ORDER BY next_action_at
+ ORDER BY lease_until IS NULL,
+          CASE WHEN lease_until IS NOT NULL THEN crashes END,
+          next_action_at
  LIMIT $1;
 
 -- name: get_seconds_until_due() value

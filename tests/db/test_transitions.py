@@ -484,3 +484,21 @@ def check(before: Seen, after: Seen, name: str) -> None:
     for (_, was), (_, now) in zip(before.attempts, after.attempts, strict=False):
         if was not in LIVE:
             assert now == was, name
+
+
+def test_of_those_that_saw_workers_die_the_least_suspect_is_taken_first(dsn: str) -> None:
+    async def act(conn: Connection) -> None:
+        twice, once, never = [(await held(conn)).claimed.id for _ in range(3)]
+        await conn.execute("UPDATE generations SET lease_until = now() - interval '1 second'")
+        await conn.execute("UPDATE generations SET lease_until = NULL WHERE id = %s", [never])
+        await conn.execute("UPDATE generations SET crashes = 1 WHERE id = %s", [twice])
+
+        due = await generations.list_due_generations(conn, n=9)
+
+        assert [(one.id, one.is_suspect) for one in due] == [
+            (once, True),
+            (twice, True),
+            (never, False),
+        ]
+
+    run(dsn, act)

@@ -36,8 +36,11 @@ def test_all_complete_and_none_is_sent_twice(start: Start) -> None:
 
     kills = _kill_workers_until_done(product, seen)
 
-    states = Counter(row["state"] for row in product.rows("SELECT state FROM generations"))
-    assert states == {"completed": COUNT}
+    ends = Counter(
+        (row["state"], row["error_code"], row["fal_error"])
+        for row in product.rows("SELECT state, error_code, fal_error FROM generations")
+    )
+    assert ends == {("completed", None, None): COUNT}
     assert set(seen) == set(ids)
     assert kills >= 2
     assert _sent_twice(product) == []
