@@ -6,6 +6,7 @@ whose first owner was killed.
 """
 
 import contextlib
+import fcntl
 import hashlib
 import importlib.util
 import os
@@ -133,12 +134,27 @@ def _server_user(data_dir: Path) -> int | None:
     with contextlib.suppress(FileNotFoundError):
         if owner := data_dir.stat().st_uid:
             return owner
+    return account(SERVER_USER)
+
+
+def account(name: str) -> int:
+    """Its id; made where it is missing. As root.
+
+    One process at a time: `useradd` looks before it locks, so a second one would make the same
+    account again with another id.
+    """
+    with contextlib.suppress(KeyError):
+        return pwd.getpwnam(name).pw_uid
+    folder = os.open(Path(binary("postgres")).parent, os.O_RDONLY)
     try:
-        return pwd.getpwnam(SERVER_USER).pw_uid
-    except KeyError:
-        command = ["useradd", "--system", SERVER_USER]
+        fcntl.flock(folder, fcntl.LOCK_EX)
+        with contextlib.suppress(KeyError):
+            return pwd.getpwnam(name).pw_uid
+        command = ["useradd", "--system", name]
         subprocess.run(command, check=True, capture_output=True)
-        return pwd.getpwnam(SERVER_USER).pw_uid
+        return pwd.getpwnam(name).pw_uid
+    finally:
+        os.close(folder)
 
 
 def _open_to_server_user(data_dir: Path) -> None:

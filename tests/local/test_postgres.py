@@ -1,6 +1,10 @@
 """madar.local.postgres: one embedded server, whatever happened to the last one."""
 
 import os
+import secrets
+import shutil
+import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -66,3 +70,17 @@ def test_the_last_user_stops_the_server(data_dir: Path) -> None:
             pass
         assert answer(inner) == (1,)
     assert postgres.running(state.postgres) is None
+
+
+@pytest.mark.skipif(
+    os.geteuid() != 0 or not shutil.which("userdel"), reason="only root can make accounts"
+)
+def test_the_account_is_made_once_however_many_ask_for_it_at_the_same_moment() -> None:
+    name = f"madar-{secrets.token_hex(4)}"
+    try:
+        with ThreadPoolExecutor(8) as threads:
+            ids = set(threads.map(postgres.account, [name] * 8))
+
+        assert len(ids) == 1
+    finally:
+        subprocess.run(["userdel", name], check=True, capture_output=True)
