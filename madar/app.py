@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 import signal
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -18,25 +19,38 @@ from madar import metrics
 from madar.actions.usage import USAGE, UsageLog
 from madar.api.connections import Connection, Socket
 from madar.api.cors import Cors
+from madar.api.documents import finish
 from madar.api.middleware import Edge
 from madar.api.problems import on_bug, on_disconnect, on_http_exception, on_madar_error
 from madar.api.request import State
 from madar.api.routes import routes
+from madar.api.socketio import SocketIo
 from madar.errors import MadarError
+from madar.i18n import Language
 from madar.liveness import GAVE_UP, Liveness, end_within
+from madar.realtime.endings import SERVICE_RESTART
+from madar.realtime.entrance import Entrance
 from madar.realtime.hub import Hub
 from madar.realtime.listener import Listener
+from madar.realtime.live import Live
 from madar.resources import open_resources
 from madar.settings import Settings
+from madar.supervision import NOT_CONFIGURED
+
+log = logging.getLogger(__name__)
 
 FAILED = 1
 DRAIN_S = 20
 CLOSING_S = 5  # after the drain: what requests left behind is written, connections are closed
+GOODBYE_S = 0.1  # before it: live connections are told why they end
 LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
 MAX_MESSAGE_BYTES = 64 * 1024
 # What a page of another origin may send and read, beyond what browsers always allow.
-SENT_HEADERS = ("Content-Type", "Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id")
+SENT_HEADERS = (
+    *("Content-Type", "Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
+    "Last-Event-ID",
+)
 READ_HEADERS = (
     *("X-Request-Id", "Retry-After", "Location", "Content-Language", "ETag"),
     *("Idempotency-Replayed", "RateLimit", "RateLimit-Policy"),
@@ -44,20 +58,40 @@ READ_HEADERS = (
 
 
 def create_app(
-    settings: Settings, liveness: Liveness | None = None, *, beats_to: int | None = None
+    settings: Settings,
+    liveness: Liveness | None = None,
+    *,
+    beats_to: int | None = None,
+    on_unheard: Callable[[], object] = lambda: None,
 ) -> ASGIApp:
-    """CORS wraps everything: a refusal without its headers looks like a network error."""
+    """CORS wraps everything: a refusal without its headers looks like a network error.
+
+    `on_unheard` is called when the database is there and none of its bells can be heard.
+    """
     alive = liveness or Liveness(settings.loop_silence_s)
 
     @contextlib.asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncGenerator[State]:
-        hub = Hub()
         async with (
             open_resources(settings) as resources,
             asyncio.TaskGroup() as tasks,
         ):
-            listener = Listener(settings.direct_url, resources.pool, hub, resources.cache, alive)
+
+            def finished(body: bytes, language: Language) -> bytes:
+                return finish(body, storage=resources.storage, language=language)
+
+            hub = Hub(finished)
+            live = Live(hub=hub, pool=resources.pool, finish=finished)
+            listener = Listener(
+                settings.direct_url,
+                resources.pool,
+                hub,
+                resources.cache,
+                alive,
+                on_unheard=on_unheard,
+            )
             usage = UsageLog(resources.pool)
+            socketio = SocketIo(live, tasks)
             running = [
                 tasks.create_task(alive.run(beats_to)),
                 tasks.create_task(listener.run()),
@@ -69,7 +103,15 @@ def create_app(
             with contextlib.suppress(TimeoutError):  # without a database we start all the same
                 async with asyncio.timeout(LISTEN_WAIT_S):
                     await listener.heard.wait()
-            yield State(resources=resources, hub=hub, listener=listener, usage=usage)
+            yield State(
+                resources=resources,
+                live=live,
+                listener=listener,
+                usage=usage,
+                entrance=Entrance(),
+                socketio=socketio.door,
+            )
+            await socketio.door.stop()
             usage.stop()
             for loop in running:
                 loop.cancel()
@@ -102,7 +144,7 @@ def serve(
     ready: Callable[[], None] | None = None,
     beats_to: int | None = None,
 ) -> int:
-    """Until SIGTERM or SIGINT, then sockets close with 1012, requests finish; the exit code."""
+    """Until SIGTERM or SIGINT, then live connections end, requests finish; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
     # Uvicorn raises again what it was told to end by, for whoever listened before it.
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -112,9 +154,18 @@ def serve(
         server.should_exit = True
         end_within(DRAIN_S + CLOSING_S)
 
+    is_deaf = False
+
+    def refuse() -> None:
+        nonlocal is_deaf
+        if not is_deaf:
+            fault = settings.unheard_fault
+            log.error("settings.wrong", extra={"code": "listen_unheard", "why": fault})
+        is_deaf = server.should_exit = True
+
     liveness = Liveness(settings.loop_silence_s, on_give_up=give_up)
     config = uvicorn.Config(
-        create_app(settings, liveness, beats_to=beats_to),
+        create_app(settings, liveness, beats_to=beats_to, on_unheard=refuse),
         host=settings.host,
         port=settings.port,
         http=Connection,
@@ -128,12 +179,14 @@ def serve(
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    server = _Server(config, ready)
+    server = Server(config, ready)
     with metrics.serving(settings.host, settings.metrics_port, metrics.LoopCollector(liveness)):
         try:
             server.run()
         except SystemExit:  # uvicorn's own 3, which would mean that the settings are wrong
             return FAILED
+    if is_deaf:
+        return NOT_CONFIGURED
     if liveness.gave_up:
         return GAVE_UP
     return 0 if server.started else FAILED
@@ -143,10 +196,10 @@ def _ended_already(number: int, frame: FrameType | None) -> None:
     del number, frame
 
 
-class _Server(uvicorn.Server):
+class Server(uvicorn.Server):
     """Says when it listens; a second signal does not cut the drain short, which ends anyway."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None) -> None:
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None = None) -> None:
         super().__init__(config)
         self._ready = ready
 
@@ -154,6 +207,16 @@ class _Server(uvicorn.Server):
         await super().startup(sockets)  # pyright: ignore[reportArgumentType]
         if self._ready and self.started:
             self._ready()
+
+    async def shutdown(self, sockets: object = None) -> None:
+        """Live connections would be waited for until the last moment, so they are told to go."""
+        for server in self.servers:
+            server.close()
+        live: Live = self.lifespan.state["live"]
+        live.stop(SERVICE_RESTART)
+        if live.hub.sessions:
+            await asyncio.sleep(GOODBYE_S)
+        await super().shutdown(sockets)  # pyright: ignore[reportArgumentType]
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:

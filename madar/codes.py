@@ -91,6 +91,11 @@ CODES: dict[str, Code] = {
     "range_not_satisfiable": Code(416),
     "idempotency_in_flight": Code(409, is_retryable=True),
     "rate_limited": Code(429, is_retryable=True),
+    "account_closed": Code(403),  # where a live connection ends
+    "too_many_messages": Code(429),  # the same
+    "too_many_sockets": Code(429),
+    "too_many_joined": Code(429),  # of a socket's message too
+    "too_many_unsigned_sockets": Code(429, is_retryable=True),
     "quota_exceeded": Code(429),  # a pause of hours or days is no retry
     "name_empty": Code(422),
     "name_too_long": Code(422),

@@ -19,7 +19,7 @@ def configure(level: str, *, as_json: bool) -> None:
     handler.setFormatter(_JsonLines() if as_json else _Words())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)
     server = logging.getLogger("uvicorn.error")
-    server.setLevel(logging.WARNING)  # its lines about sockets hold query strings
+    server.setLevel(logging.WARNING)  # its lines about sockets hold query strings and headers
     server.addFilter(_is_no_refusal)
     chatty_ones = ("httpx", "httpx2", "httpcore", "httpcore2")
     for chatty in (*chatty_ones, "procrastinate", "psycopg.pool", "asyncio"):

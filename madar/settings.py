@@ -153,6 +153,19 @@ class Settings(BaseSettings):
         return str(self.database_direct_url) or str(self.database_url)
 
     @property
+    def unheard_fault(self) -> str:
+        """What is wrong when LISTEN there is answered, and then nothing is heard."""
+        if str(self.database_direct_url):
+            return (
+                "DATABASE_DIRECT_URL leads to a pooler that shares connections, or to another "
+                "database than DATABASE_URL: no NOTIFY is heard; give the server's own address"
+            )
+        return (
+            "DATABASE_URL leads to a pooler that shares connections, where no NOTIFY is heard; "
+            "set DATABASE_DIRECT_URL to the server's own address"
+        )
+
+    @property
     def worker_metrics_port(self) -> int:
         """Beside the web process on one machine; 0 is nowhere."""
         return self.metrics_port and self.metrics_port + 1
@@ -178,7 +191,7 @@ class Settings(BaseSettings):
     @model_validator(mode="after")
     def _refuse_weak(self) -> Self:
         faults = [*_missing(self), *_unreadable(self), *_incomplete(self), *_insecure(self)]
-        faults += _without_bucket(self)
+        faults += [*_without_bucket(self), *_deaf(self)]
         if self.is_production:
             faults += _weak(self)
         if faults:
@@ -262,6 +275,23 @@ def _unreadable(settings: Settings) -> list[str]:
         except ProgrammingError:
             faults.append(f"{name.upper()} cannot be read; postgresql://user:password@host/name")
     return faults
+
+
+def _deaf(settings: Settings) -> list[str]:
+    """Neon's pooler takes LISTEN and never delivers; it is known by its host's name."""
+    from psycopg import ProgrammingError  # noqa: PLC0415 (slow to import, and only used here)
+    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
+
+    try:
+        host = conninfo_to_dict(settings.direct_url).get("host")
+    except ProgrammingError:  # which is a fault by itself
+        return []
+    if "-pooler." not in str(host):
+        return []
+    why = "is the address of Neon's pooler, behind which no NOTIFY is heard"
+    if str(settings.database_direct_url):
+        return [f"DATABASE_DIRECT_URL {why}; take -pooler out of its host"]
+    return [f"DATABASE_URL {why}; set DATABASE_DIRECT_URL to the same without -pooler in its host"]
 
 
 def _incomplete(settings: Settings) -> list[str]:

@@ -615,6 +615,25 @@ END;
 $$;
 
 --
+-- Name: remember_deleted_generations(); Type: FUNCTION; Schema: public; Owner: -
+--
+
+CREATE FUNCTION public.remember_deleted_generations() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    INSERT INTO deleted_generations (id, user_id, version, deleted_at)
+    SELECT gone.id, gone.user_id, gone.version + 1,
+           CASE WHEN gone.deleted_at IS NULL THEN now() ELSE gone.updated_at END
+      FROM gone
+      JOIN users u ON u.id = gone.user_id
+     WHERE u.deleted_at IS NULL
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END
+$$;
+
+--
 -- Name: search_document(text); Type: FUNCTION; Schema: public; Owner: -
 --
 
@@ -906,6 +925,35 @@ CREATE TABLE public.counters (
 --
 
 COMMENT ON TABLE public.counters IS 'What must not be forgotten when a process ends, counted in the transaction in which it happens.';
+
+--
+-- Name: deleted_generations; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.deleted_generations (
+    id uuid NOT NULL,
+    user_id uuid NOT NULL,
+    version bigint NOT NULL,
+    deleted_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: TABLE deleted_generations; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.deleted_generations IS 'Rows that are gone, for a day: whoever comes back within it learns that they are.';
+
+--
+-- Name: COLUMN deleted_generations.version; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deleted_generations.version IS 'Newer than any that was ever told.';
+
+--
+-- Name: COLUMN deleted_generations.deleted_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.deleted_generations.deleted_at IS 'When its owner saw the last of it, which was long before the row went.';
 
 --
 -- Name: fal_gate; Type: TABLE; Schema: public; Owner: -
@@ -1364,6 +1412,28 @@ CREATE TABLE public.installation (
 COMMENT ON TABLE public.installation IS 'One row: what this database is called in the note that lies in its storage.';
 
 --
+-- Name: live_tickets; Type: TABLE; Schema: public; Owner: -
+--
+
+CREATE TABLE public.live_tickets (
+    token_hash bytea NOT NULL,
+    session_id uuid NOT NULL,
+    expires_at timestamp with time zone NOT NULL
+);
+
+--
+-- Name: TABLE live_tickets; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON TABLE public.live_tickets IS 'Each opens one live connection of its session, once, and soon.';
+
+--
+-- Name: COLUMN live_tickets.token_hash; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.live_tickets.token_hash IS 'SHA-256 of the ticket; it is never stored itself.';
+
+--
 -- Name: procrastinate_events; Type: TABLE; Schema: public; Owner: -
 --
 
@@ -1752,6 +1822,13 @@ ALTER TABLE ONLY public.counters
     ADD CONSTRAINT counters_pkey PRIMARY KEY (name);
 
 --
+-- Name: deleted_generations deleted_generations_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deleted_generations
+    ADD CONSTRAINT deleted_generations_pkey PRIMARY KEY (id);
+
+--
 -- Name: fal_gate fal_gate_pkey; Type: CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -1820,6 +1897,13 @@ ALTER TABLE ONLY public.idempotency_keys
 
 ALTER TABLE ONLY public.installation
     ADD CONSTRAINT installation_pkey PRIMARY KEY (is_only);
+
+--
+-- Name: live_tickets live_tickets_pkey; Type: CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.live_tickets
+    ADD CONSTRAINT live_tickets_pkey PRIMARY KEY (token_hash);
 
 --
 -- Name: procrastinate_events procrastinate_events_pkey; Type: CONSTRAINT; Schema: public; Owner: -
@@ -1964,6 +2048,18 @@ CREATE INDEX attempts_in_line ON public.attempts USING btree (waiting_since) WHE
 CREATE UNIQUE INDEX attempts_one_live ON public.attempts USING btree (generation_id) WHERE (state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text]));
 
 --
+-- Name: deleted_generations_by_age; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deleted_generations_by_age ON public.deleted_generations USING btree (deleted_at);
+
+--
+-- Name: deleted_generations_by_user; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX deleted_generations_by_user ON public.deleted_generations USING btree (user_id, deleted_at);
+
+--
 -- Name: fal_purges_due; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2018,6 +2114,12 @@ CREATE INDEX generations_by_thumbnail_key ON public.generations USING btree (thu
 CREATE INDEX generations_by_user ON public.generations USING btree (user_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 
 --
+-- Name: generations_by_user_changed; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_by_user_changed ON public.generations USING btree (user_id, updated_at);
+
+--
 -- Name: generations_by_user_style; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2066,6 +2168,12 @@ CREATE INDEX generations_leaving_trash ON public.generations USING btree (gone_a
 CREATE INDEX generations_liked ON public.generations USING btree (user_id, created_at DESC) WHERE (is_liked AND (deleted_at IS NULL));
 
 --
+-- Name: generations_unfinished; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX generations_unfinished ON public.generations USING btree (user_id) WHERE ((deleted_at IS NULL) AND (state = ANY (ARRAY['queued'::text, 'processing'::text, 'finalizing'::text])));
+
+--
 -- Name: idempotency_keys_by_age; Type: INDEX; Schema: public; Owner: -
 --
 
@@ -2082,6 +2190,12 @@ CREATE INDEX idx_procrastinate_jobs_worker_not_null ON public.procrastinate_jobs
 --
 
 CREATE INDEX idx_procrastinate_workers_last_heartbeat ON public.procrastinate_workers USING btree (last_heartbeat);
+
+--
+-- Name: live_tickets_by_session; Type: INDEX; Schema: public; Owner: -
+--
+
+CREATE INDEX live_tickets_by_session ON public.live_tickets USING btree (session_id, expires_at);
 
 --
 -- Name: procrastinate_events_job_id_fkey_v1; Type: INDEX; Schema: public; Owner: -
@@ -2198,6 +2312,12 @@ CREATE INDEX users_deleted ON public.users USING btree (deleted_at) WHERE (delet
 CREATE TRIGGER generations_keep_trashed BEFORE DELETE ON public.generations FOR EACH ROW WHEN (((old.deleted_at IS NOT NULL) AND (old.gone_at > now()))) EXECUTE FUNCTION public.keep_trashed_generation();
 
 --
+-- Name: generations generations_remember_deleted; Type: TRIGGER; Schema: public; Owner: -
+--
+
+CREATE TRIGGER generations_remember_deleted AFTER DELETE ON public.generations REFERENCING OLD TABLE AS gone FOR EACH STATEMENT EXECUTE FUNCTION public.remember_deleted_generations();
+
+--
 -- Name: procrastinate_jobs procrastinate_jobs_notify_queue_job_aborted_v1; Type: TRIGGER; Schema: public; Owner: -
 --
 
@@ -2256,6 +2376,13 @@ ALTER TABLE ONLY public.attempts
     ADD CONSTRAINT attempts_generation_fkey FOREIGN KEY (generation_id) REFERENCES public.generations(id) ON DELETE CASCADE;
 
 --
+-- Name: deleted_generations deleted_generations_user_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.deleted_generations
+    ADD CONSTRAINT deleted_generations_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
 -- Name: file_servings file_servings_generation_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
 --
 
@@ -2296,6 +2423,13 @@ ALTER TABLE ONLY public.generations
 
 ALTER TABLE ONLY public.idempotency_keys
     ADD CONSTRAINT idempotency_keys_user_fkey FOREIGN KEY (user_id) REFERENCES public.users(id) ON DELETE CASCADE;
+
+--
+-- Name: live_tickets live_tickets_session_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -
+--
+
+ALTER TABLE ONLY public.live_tickets
+    ADD CONSTRAINT live_tickets_session_fkey FOREIGN KEY (session_id) REFERENCES public.user_sessions(id) ON DELETE CASCADE;
 
 --
 -- Name: procrastinate_events procrastinate_events_job_id_fkey; Type: FK CONSTRAINT; Schema: public; Owner: -

@@ -18,7 +18,7 @@ from websockets.sync.client import ClientConnection, connect
 
 from jobs.__main__ import work
 from madar.api.connections import Connection, Socket
-from madar.app import create_app
+from madar.app import Server, create_app
 from madar.settings import Settings, load_settings
 from tests.simulator.harness import REDIRECT_URI, Fal, eventually
 
@@ -164,7 +164,9 @@ def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: An
 
 
 @contextlib.contextmanager
-def running_web(settings: Settings, listener: socket.socket) -> Generator[None]:
+def running_web(
+    settings: Settings, listener: socket.socket, **server_options: Any
+) -> Generator[None]:
     config = uvicorn.Config(
         create_app(settings),
         http=Connection,
@@ -173,8 +175,9 @@ def running_web(settings: Settings, listener: socket.socket) -> Generator[None]:
         access_log=False,
         ws_per_message_deflate=False,
         timeout_graceful_shutdown=2,
+        **server_options,
     )
-    server = uvicorn.Server(config)
+    server = Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -204,6 +204,18 @@ def test_a_malformed_rate_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
         assert f"{name}: must be like 100/15m" in told
 
 
+def test_a_poolers_address_is_refused_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
+    pooled = "postgresql://u:hunter2@ep-x-pooler.eu.aws.neon.tech/madar"
+    direct = "postgresql://u:hunter2-pooler.x@ep-x.eu.aws.neon.tech/madar"
+
+    only = refused(monkeypatch, {**NEEDED, "DATABASE_URL": pooled})
+    assert "set DATABASE_DIRECT_URL to the same without -pooler in its host" in only
+    both = refused(monkeypatch, {**NEEDED, "DATABASE_DIRECT_URL": pooled})
+    assert "take -pooler out of its host" in both
+    urls = {"DATABASE_URL": pooled, "DATABASE_DIRECT_URL": direct}
+    assert load(monkeypatch, {**NEEDED, **urls}).direct_url == direct
+
+
 @pytest.mark.parametrize(
     "given",
     [

@@ -174,6 +174,30 @@ export interface paths {
         patch?: never;
         trace?: never;
     };
+    "/api/generations/{id}/events": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        /**
+         * Follow one generation
+         * @description Server-sent events for `EventSource`: `joined` with a snapshot, then news as they happen.
+         *
+         *     `data` is the message of that type in `docs/contract/events.schema.json`, `id` its version.
+         *     After `generation:completed`, `generation:failed` or `generation:deleted` the stream ends, and
+         *     whoever comes back with that version is answered 204. It counts as one of ten sockets.
+         */
+        get: operations["getEvents"];
+        put?: never;
+        post?: never;
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
     "/api/generations/{id}/cancel": {
         parameters: {
             query?: never;
@@ -229,6 +253,28 @@ export interface paths {
         put?: never;
         /** Take it out of the trash */
         post: operations["postRestore"];
+        delete?: never;
+        options?: never;
+        head?: never;
+        patch?: never;
+        trace?: never;
+    };
+    "/api/live/ticket": {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        get?: never;
+        put?: never;
+        /**
+         * A ticket for one live connection
+         * @description Offer it to `/ws` as the second of the subprotocols `["madar.v1", "ticket.<ticket>"]`.
+         *
+         *     A page opens the socket again and again, so this counts for the limit of reading.
+         */
+        post: operations["postTicket"];
         delete?: never;
         options?: never;
         head?: never;
@@ -459,7 +505,7 @@ export interface components {
         FaultOut: {
             pointer: string;
             /** @enum {string} */
-            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
+            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "account_closed" | "too_many_messages" | "too_many_sockets" | "too_many_joined" | "too_many_unsigned_sockets" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
             detail: string;
         };
         Gallery: {
@@ -646,7 +692,7 @@ export interface components {
             detail: string;
             instance: string;
             /** @enum {string} */
-            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
+            code: "not_json" | "body_not_object" | "form_unreadable" | "message_unknown" | "content_type_missing" | "wrong_content_type" | "body_too_large" | "upload_too_large" | "field_missing" | "field_unknown" | "field_repeated" | "parameter_unknown" | "parameter_repeated" | "not_text" | "not_number" | "not_truth" | "not_list" | "not_id" | "not_file" | "wrong_type" | "text_unreadable" | "prompt_empty" | "prompt_too_long" | "prompt_unreadable" | "style_unknown" | "input_type_unknown" | "aspect_ratio_unknown" | "too_many_colors" | "color_not_hex" | "source_missing" | "source_unexpected" | "source_unknown" | "seed_out_of_range" | "page_out_of_range" | "limit_out_of_range" | "sort_unknown" | "status_unknown" | "liked_unreadable" | "search_too_long" | "search_unreadable" | "time_unreadable" | "from_after_to" | "cursor_invalid" | "idempotency_key_invalid" | "idempotency_mismatch" | "upload_unreadable" | "upload_too_many_pixels" | "not_signed_in" | "sign_in_expired" | "sign_in_refused" | "email_not_verified" | "webhook_refused" | "account_disabled" | "origin_refused" | "not_found" | "method_not_allowed" | "range_not_satisfiable" | "idempotency_in_flight" | "rate_limited" | "account_closed" | "too_many_messages" | "too_many_sockets" | "too_many_joined" | "too_many_unsigned_sockets" | "quota_exceeded" | "name_empty" | "name_too_long" | "name_unreadable" | "language_unknown" | "source_repeated" | "upload_quota_exceeded" | "sign_in_again" | "address_too_long" | "headers_too_large" | "encoding_unknown" | "body_too_slow" | "return_to_invalid" | "upload_animated" | "generation_ended" | "generation_not_failed" | "generation_not_retryable" | "internal" | "too_busy" | "database_unavailable" | "fal_unavailable" | "google_unavailable" | "storage_unavailable";
             params: {
                 [key: string]: unknown;
             };
@@ -728,6 +774,12 @@ export interface components {
         };
         Styles: {
             styles: components["schemas"]["StyleOut"][];
+        };
+        /** @description Good for one handshake until `expiresAt`. */
+        TicketOut: {
+            ticket: string;
+            /** Format: date-time */
+            expiresAt: string;
         };
         /** @description What was measured, each from 0 to 1; shares are of pixels (domain/transparency.py). */
         TransparencyOut: {
@@ -1781,6 +1833,81 @@ export interface operations {
             503: components["responses"]["Problem503B"];
         };
     };
+    getEvents: {
+        parameters: {
+            query?: never;
+            header?: {
+                /** @description The `id` of the last event that was received, if any was. */
+                "Last-Event-ID"?: string;
+            };
+            path: {
+                id: string;
+            };
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Here it is */
+            200: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    /**
+                     * @example retry: 1871
+                     *
+                     *     id: 1
+                     *     event: joined
+                     *     data: {"type":"joined","generationId":"0f8d3c1e-5b7a-4e0c-9d55-2f6b1f6f4a10","version":1,"snapshot":{"id":"0f8d3c1e-5b7a-4e0c-9d55-2f6b1f6f4a10","status":"queued","progress":0,"stage":"queued","version":1,"prompt":"a red rocket","style":"voxel-3d","aspectRatio":"1:1","inputType":"text","customColors":[],"seed":"7","isLiked":false,"createdAt":"2026-01-31T12:00:00.5+00:00"}}
+                     *
+                     *     id: 6
+                     *     event: generation:completed
+                     *     data: {"type":"generation:completed","generationId":"0f8d3c1e-5b7a-4e0c-9d55-2f6b1f6f4a10","version":6,"status":"completed","progress":100,"result":{"imageUrl":"https://api.example/files/a","thumbnailUrl":"https://api.example/files/b","downloadUrl":"https://api.example/files/c","masterUrl":"https://api.example/files/d","dimensions":{"width":1024,"height":1024},"fileSize":348112}}
+                     */
+                    "text/event-stream": unknown;
+                };
+            };
+            /** @description Done */
+            204: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content?: never;
+            };
+            401: components["responses"]["Problem401B"];
+            404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            /** @description Too many requests */
+            429: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    "Retry-After": components["headers"]["RetryAfter"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/problem+json": components["schemas"]["Problem"] & {
+                        /** @constant */
+                        status: 429;
+                        /** @enum {unknown} */
+                        code: "rate_limited" | "too_many_sockets";
+                    };
+                };
+            };
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
     postCancel: {
         parameters: {
             query?: never;
@@ -1928,6 +2055,39 @@ export interface operations {
             401: components["responses"]["Problem401B"];
             403: components["responses"]["Problem403B"];
             404: components["responses"]["Problem404"];
+            413: components["responses"]["Problem413"];
+            414: components["responses"]["Problem414"];
+            415: components["responses"]["Problem415"];
+            429: components["responses"]["Problem429"];
+            431: components["responses"]["Problem431"];
+            500: components["responses"]["Problem500"];
+            503: components["responses"]["Problem503B"];
+        };
+    };
+    postTicket: {
+        parameters: {
+            query?: never;
+            header?: never;
+            path?: never;
+            cookie?: never;
+        };
+        requestBody?: never;
+        responses: {
+            /** @description Made */
+            201: {
+                headers: {
+                    "X-Request-Id": components["headers"]["RequestId"];
+                    RateLimit: components["headers"]["RateLimit"];
+                    "RateLimit-Policy": components["headers"]["RateLimitPolicy"];
+                    Location: components["headers"]["Location"];
+                    [name: string]: unknown;
+                };
+                content: {
+                    "application/json": components["schemas"]["TicketOut"];
+                };
+            };
+            401: components["responses"]["Problem401B"];
+            403: components["responses"]["Problem403B"];
             413: components["responses"]["Problem413"];
             414: components["responses"]["Problem414"];
             415: components["responses"]["Problem415"];

@@ -29,7 +29,7 @@ async def advance_generation(
     last worker may have died of it, is left to whoever takes one of them at a time.
     """
     while outcome := await _advance_once(worker, generation_id, may_be_suspect=may_be_suspect):
-        await ring(worker.resources.pool, generation_id=generation_id, version=outcome.version)
+        await ring(worker.resources.pool, [generation_id])
         if not outcome.is_due:
             return
 

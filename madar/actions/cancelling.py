@@ -15,18 +15,18 @@ async def cancel_generation(resources: Resources, *, owner_id: UUID, id: UUID) -
 
     What is at Fal, or may be, is cancelled there by a worker. Raises NotFound, Conflict.
     """
-    version = None
     async with transaction(resources.pool) as conn:
         seen = await generations.lock_generation(conn, owner_id=owner_id, id=id)
         if seen is None:
             raise NotFound
-        if check_cancel(seen.state, seen.error_code):
-            version = await generations.cancel_generation(conn, owner_id=owner_id, id=id)
+        is_new = check_cancel(seen.state, seen.error_code)
+        if is_new:
+            await generations.cancel_generation(conn, owner_id=owner_id, id=id)
             await fal_purges.insert_fal_purges_of_generation(
                 conn, generation_id=id, keeps_payload=True
             )
         body = await generations.get_generation_document(conn, owner_id=owner_id, id=id)
     assert body is not None
-    if version is not None:
-        await ring(resources.pool, generation_id=id, version=version)
+    if is_new:
+        await ring(resources.pool, [id])
     return body

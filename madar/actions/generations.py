@@ -34,6 +34,7 @@ from madar.domain.generations import (
 from madar.domain.rates import Decision, LimitReached
 from madar.errors import InvalidInput, NotFound
 from madar.queue import ring_workers
+from madar.realtime.bell import ring
 from madar.resources import Resources
 
 POLICY = "generations"
@@ -71,12 +72,13 @@ async def create_generation(
         owner_id=wish.owner_id, route="generations", key=idempotency_key, asked=_asked(wish)
     )
 
-    async def insert(conn: Connection, upload: Upload | None) -> bytes:
+    async def insert(conn: Connection, upload: Upload | None, id: UUID) -> bytes:
         if upload:
             await insert_source(conn, upload, owner_id=wish.owner_id, pointer="/sourceImage")
         return await _insert(
             resources,
             conn,
+            id=id,
             owner_id=wish.owner_id,
             request=wish.request,
             source_upload_id=upload.id if upload else await _known_source(conn, wish),
@@ -95,7 +97,7 @@ async def retry_generation(
         owner_id=owner_id, route="generations.retry", key=idempotency_key, asked=id.bytes
     )
 
-    async def insert(conn: Connection, _: None) -> bytes:
+    async def insert(conn: Connection, _: None, new_id: UUID) -> bytes:
         wish = await generations.lock_wish(conn, owner_id=owner_id, id=id)
         if wish is None:
             raise NotFound
@@ -103,6 +105,7 @@ async def retry_generation(
         return await _insert(
             resources,
             conn,
+            id=new_id,
             owner_id=owner_id,
             request=_request_of(wish),
             source_upload_id=await _same_source(conn, owner_id, wish),
@@ -144,6 +147,7 @@ async def delete_generation(
             await fal_purges.insert_fal_purges_of_generation(
                 conn, generation_id=id, keeps_payload=False
             )
+    await ring(resources.pool, [id])
 
 
 async def _make_once(
@@ -151,9 +155,10 @@ async def _make_once(
     owner_id: UUID,
     keyed: Keyed | None,
     source: AbstractAsyncContextManager[Source],
-    insert: Callable[[Connection, Source], Awaitable[bytes]],
+    insert: Callable[[Connection, Source, UUID], Awaitable[bytes]],
 ) -> tuple[Answered, Decision | None]:
     """Counted, inserted and remembered in one transaction, or answered as before."""
+    new_id = uuid4()
     decisions: list[Decision] = []
 
     async def make() -> bytes:
@@ -164,7 +169,7 @@ async def _make_once(
         ):
             await claim_key(conn, keyed)
             decisions.append(await _take_turn(resources, conn, owner_id))
-            body = await insert(conn, given)
+            body = await insert(conn, given, new_id)
             await remember_answer(conn, keyed, body)
         return body
 
@@ -172,6 +177,7 @@ async def _make_once(
     if answered.is_replayed:
         return answered, None
     await ring_workers(resources.pool)
+    await ring(resources.pool, [new_id])
     return answered, decisions[0]
 
 
@@ -211,6 +217,7 @@ async def _insert(
     resources: Resources,
     conn: Connection,
     *,
+    id: UUID,
     owner_id: UUID,
     request: GenerationRequest,
     source_upload_id: UUID | None,
@@ -220,7 +227,7 @@ async def _insert(
 ) -> bytes:
     body = await generations.insert_generation(
         conn,
-        id=uuid4(),
+        id=id,
         owner_id=owner_id,
         request=request,
         source_upload_id=source_upload_id,

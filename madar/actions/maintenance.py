@@ -4,7 +4,17 @@ import logging
 from collections.abc import Awaitable
 from typing import Protocol
 
-from madar.db import idempotency, limits, maintenance, sessions, sign_ins, translations, usage
+from madar.db import (
+    idempotency,
+    limits,
+    live,
+    maintenance,
+    sessions,
+    sign_ins,
+    tickets,
+    translations,
+    usage,
+)
 from madar.db.pool import connection
 from madar.db.sql import Connection
 from madar.errors import TooBusy, Unavailable
@@ -30,12 +40,14 @@ async def sweep(resources: Resources) -> None:
     for delete in (
         sessions.delete_ended_sessions,
         sign_ins.delete_ended_sign_ins,
+        tickets.delete_ended_tickets,
         idempotency.delete_old_idempotency_keys,
         maintenance.delete_dead_jobs,
         limits.delete_full_rates,
         translations.delete_unused_translations,
         _delete_old_usage,
         _delete_old_servings,
+        _delete_old_deletions,
     ):
         try:
             async with connection(resources.pool) as conn:
@@ -50,6 +62,10 @@ async def _delete_old_usage(conn: Connection) -> None:
 
 async def _delete_old_servings(conn: Connection) -> None:
     await _delete_in_batches(conn, usage.delete_old_servings)
+
+
+async def _delete_old_deletions(conn: Connection) -> None:
+    await _delete_in_batches(conn, live.delete_old_deletions)
 
 
 async def _delete_in_batches(conn: Connection, delete: Delete) -> None:

@@ -7,6 +7,7 @@ from madar.db import fal_purges, generations, purges, trash
 from madar.db.pool import transaction
 from madar.db.sql import Connection
 from madar.errors import NotFound
+from madar.realtime.bell import ring
 from madar.resources import Resources
 
 BATCH = 100
@@ -19,6 +20,7 @@ async def restore_generation(resources: Resources, *, owner_id: UUID, id: UUID) 
             raise NotFound
         body = await generations.get_generation_document(conn, owner_id=owner_id, id=id)
     assert body, "it is theirs, and locked"
+    await ring(resources.pool, [id])
     return body
 
 
@@ -28,12 +30,15 @@ async def delete_from_trash(resources: Resources, *, owner_id: UUID, id: UUID) -
         if not await trash.delete_from_trash(conn, owner_id=owner_id, id=id):
             raise NotFound
         await _name_what_is_left(conn, [id])
+    await ring(resources.pool, [id])
 
 
 async def empty_trash(resources: Resources, *, owner_id: UUID) -> None:
     """All of it, for good."""
     async with transaction(resources.pool) as conn:
-        await _name_what_is_left(conn, await trash.empty_trash(conn, owner_id=owner_id))
+        gone = await trash.empty_trash(conn, owner_id=owner_id)
+        await _name_what_is_left(conn, gone)
+    await ring(resources.pool, gone)
 
 
 async def clear_trash(resources: Resources) -> None:
@@ -43,6 +48,7 @@ async def clear_trash(resources: Resources) -> None:
         async with transaction(resources.pool) as conn:
             gone = await trash.clear_trash(conn, n=BATCH)
             await _name_what_is_left(conn, gone)
+        await ring(resources.pool, gone)
         n = len(gone)
 
 

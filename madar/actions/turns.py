@@ -7,6 +7,7 @@ from madar.db import turns
 from madar.db.pool import read, transaction
 from madar.db.turns import Reason
 from madar.domain.schedule import PROBE_S, RETRY_CAP_S
+from madar.realtime.bell import ring
 from madar.resources import Resources
 from madar.settings import Settings
 
@@ -39,6 +40,7 @@ async def give_turns(resources: Resources, *, asking_id: UUID | None = None) -> 
         )
         if granted:
             await turns.hold_gate(conn, probe_s=_probe_s(settings))
+    await ring(resources.pool, granted - {asking_id})  # which is rung for when it is submitted
     return granted
 
 

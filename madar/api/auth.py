@@ -182,7 +182,7 @@ async def get_user(_request: Request[State], viewer: Viewer) -> Response:
 @operation("Sign out", tag=TAG, answers={200: SignedOut})
 async def post_logout(request: Request[State], viewer: Viewer) -> Response:
     await sessions.sign_out(resources_of(request), session_id=viewer.session_id, user_id=viewer.id)
-    request.state["hub"].end_sessions([viewer.session_id])
+    request.state["live"].hub.end_sessions([viewer.session_id])
     return forget_session(request, JSONResponse({"ok": True}))
 
 
@@ -200,7 +200,7 @@ async def list_sessions(request: Request[State], viewer: Viewer) -> Response:
 @operation("Sign out everywhere, here too", tag=TAG, answers={204: None})
 async def delete_sessions(request: Request[State], viewer: Viewer) -> Response:
     ended = await sessions.sign_out_everywhere(resources_of(request), user_id=viewer.id)
-    request.state["hub"].end_sessions(ended)
+    request.state["live"].hub.end_sessions(ended)
     return forget_session(request, Response(status_code=204))
 
 
@@ -208,7 +208,7 @@ async def delete_sessions(request: Request[State], viewer: Viewer) -> Response:
 async def delete_session(request: Request[State], viewer: Viewer, id: UUID) -> Response:
     if not await sessions.sign_out(resources_of(request), session_id=id, user_id=viewer.id):
         raise NotFound
-    request.state["hub"].end_sessions([id])
+    request.state["live"].hub.end_sessions([id])
     answer = Response(status_code=204)
     return forget_session(request, answer) if id == viewer.session_id else answer
 

@@ -12,6 +12,7 @@ from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIO
 
 MAX_BARE_BYTES = 256 * 1024  # of one request, without its body
 MAX_UNREAD_BYTES = 256 * 1024  # of pongs and what else one socket was sent
+FLUSH_WITHIN_S = 2  # for the last words of a socket
 
 
 class Connection(HttpToolsProtocol):
@@ -42,6 +43,7 @@ class Connection(HttpToolsProtocol):
             self._wait_for_head()
 
     def on_headers_complete(self) -> None:
+        self.scope["madar.transport"] = self.transport  # pyright: ignore[reportGeneralTypeIssues]
         self._stop_waiting()
         super().on_headers_complete()
 
@@ -74,9 +76,24 @@ class Connection(HttpToolsProtocol):
 
 
 class Socket(WebSocketsSansIOProtocol):
-    """uvicorn's, but who pings and never reads the pongs is cut off; they wait in our memory."""
+    """uvicorn's, but who never reads is cut off: what it was sent would wait here for ever."""
 
     def handle_ping(self) -> None:
         super().handle_ping()
         if self.transport.get_write_buffer_size() > MAX_UNREAD_BYTES:
             self.transport.abort()
+
+    def keepalive_timeout(self) -> None:
+        super().keepalive_timeout()
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()
+
+    async def run_asgi(self) -> None:
+        await super().run_asgi()
+        if self.transport.get_write_buffer_size():
+            self.loop.call_later(FLUSH_WITHIN_S, self.transport.abort)
+
+    def shutdown(self) -> None:
+        """Who does not even take the goodbye would hold up the end of the process."""
+        super().shutdown()
+        self.loop.call_later(FLUSH_WITHIN_S, self.transport.abort)

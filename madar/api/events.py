@@ -1,4 +1,4 @@
-"""The messages of /ws in both directions; docs/contract/events.schema.json is made of these."""
+"""Live messages in both directions; docs/contract/events.schema.json is made of these."""
 
 from typing import Annotated, Any, Literal
 from uuid import UUID
@@ -14,11 +14,28 @@ from madar.codes import CODES
 Json = dict[str, Any]
 
 ABOUT = """\
-Every text frame is one JSON object with a `type`. A socket signs in by cookie (from an allowed
-`Origin`), by the header `Authorization: Bearer …`, or with `auth` as its first message. `version`
-only grows; what is not newer than what is known already may be ignored. A reader bears fields and
-types that it does not know."""
+Every text frame of /ws is one JSON object with a `type`. A socket signs in by ticket (as the
+subprotocol `ticket.…` beside `madar.v1`), by cookie (from an allowed `Origin`), by the header
+`Authorization: Bearer …`, or with `auth` as its first message. The `version` of a generation only
+grows: ignore what is not newer than what you have of it. A reader bears fields and types that it
+does not know. Server-sent events carry the same objects, and Socket.IO the same fields, with the
+type as the name of the event."""
 _EXAMPLE_ID = "0f8d3c1e-5b7a-4e0c-9d55-2f6b1f6f4a10"
+_SNAPSHOT: Json = {
+    "id": _EXAMPLE_ID,
+    "status": "queued",
+    "progress": 0,
+    "stage": "queued",
+    "version": 1,
+    "prompt": "a red rocket",
+    "style": "voxel-3d",
+    "aspectRatio": "1:1",
+    "inputType": "text",
+    "customColors": [],
+    "seed": "7",
+    "isLiked": False,
+    "createdAt": "2026-01-31T12:00:00.5+00:00",
+}
 _Id = Annotated[UUID, WithJsonSchema({"type": "string", "format": "uuid", "pattern": ID_PATTERN})]
 _FailureCode = Annotated[
     str,
@@ -48,6 +65,27 @@ class Join(WireModel):
 
     type: Literal["join:generation"]
     generation_id: _Id
+
+
+class JoinMine(WireModel):
+    """Asks for all that is yours, and for what happens to it and to whatever is added from then on.
+
+    Without `since`: what is not finished, and what changed last. With the `cursor` of an earlier
+    answer: what changed after it, however long you were away.
+    """
+
+    model_config = _example(type="join:mine", since="1769860800000000")
+
+    type: Literal["join:mine"]
+    since: str | None = None
+
+
+class LeaveMine(WireModel):
+    """Not answered. What was joined by its id stays joined."""
+
+    model_config = _example(type="leave:mine")
+
+    type: Literal["leave:mine"]
 
 
 class Leave(WireModel):
@@ -86,21 +124,7 @@ class Joined(WireModel):
         type="joined",
         generationId=_EXAMPLE_ID,
         version=1,
-        snapshot={
-            "id": _EXAMPLE_ID,
-            "status": "queued",
-            "progress": 0,
-            "stage": "queued",
-            "version": 1,
-            "prompt": "a red rocket",
-            "style": "voxel-3d",
-            "aspectRatio": "1:1",
-            "inputType": "text",
-            "customColors": [],
-            "seed": "7",
-            "isLiked": False,
-            "createdAt": "2026-01-31T12:00:00.5+00:00",
-        },
+        snapshot=_SNAPSHOT,
     )
 
     type: Literal["joined"]
@@ -109,8 +133,36 @@ class Joined(WireModel):
     snapshot: GenerationOut
 
 
+class JoinedMine(WireModel):
+    """Answers `join:mine`; the newest change comes first.
+
+    With `hasMore` that is not all: read the rest from GET /api/generations. With `resync` nobody
+    asked: you read so slowly that some events were left out, and this is what they were about.
+    """
+
+    model_config = _example(
+        type="joined",
+        mine=True,
+        generations=[_SNAPSHOT],
+        deleted=[],
+        cursor="1769860800000000",
+        hasMore=False,
+    )
+
+    type: Literal["joined"]
+    mine: Literal[True]
+    generations: list[GenerationOut]
+    deleted: list[_Id]
+    cursor: str
+    has_more: bool
+    resync: Literal[True] | None = None
+
+
 class ErrorMessage(WireModel):
-    """A message that was refused; `generationId` where it named a generation."""
+    """A message that was refused, and what it would have joined is not joined.
+
+    `generationId` where it named a generation.
+    """
 
     model_config = _example(type="error", code="not_found", message="There is nothing here.")
 
@@ -188,10 +240,23 @@ class Failed(WireModel):
     error_code: _FailureCode
 
 
-FROM_CLIENT: tuple[type[WireModel], ...] = (Auth, Join, Leave, Ping)
+class Deleted(WireModel):
+    """It lies in the trash or is gone for good, and is not joined any more.
+
+    If it is restored, `join:mine` hears of it again, in a newer version.
+    """
+
+    model_config = _example(type="generation:deleted", generationId=_EXAMPLE_ID, version=7)
+
+    type: Literal["generation:deleted"]
+    generation_id: _Id
+    version: int
+
+
+FROM_CLIENT: tuple[type[WireModel], ...] = (Auth, Join, JoinMine, Leave, LeaveMine, Ping)
 FROM_SERVER: tuple[type[WireModel], ...] = (
-    *(Authenticated, Pong, Joined, ErrorMessage),
-    *(Progress, Completed, Failed),
+    *(Authenticated, Pong, Joined, JoinedMine, ErrorMessage),
+    *(Progress, Completed, Failed, Deleted),
 )
 
 
@@ -202,7 +267,7 @@ def schema() -> Json:
     directions = {"FromClient": _one_of(FROM_CLIENT), "FromServer": _one_of(FROM_SERVER)}
     return {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
-        "title": "Messages of Madar's websocket",
+        "title": "Messages of Madar's live connections",
         "description": ABOUT,
         "oneOf": [{"$ref": f"#/$defs/{name}"} for name in directions],
         "$defs": {**directions, **dict(sorted(named.items()))},

@@ -18,6 +18,9 @@ from madar.log import request_id
 
 log = logging.getLogger(__name__)
 
+# Of each machine that watches and of each client that polls, all day long.
+OFTEN = frozenset({"/api/health", "/socket.io"})
+
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
 
@@ -52,22 +55,27 @@ class Edge:
         except Exception:
             # Starlette has answered, as far as it could, and raises again for the log.
             log.exception("request.failed")
-        _log(scope, answer.status, started)
-        took_ms = (time.perf_counter() - started) * 1000
+        ended = time.perf_counter()
+        # A stream took as long as its first byte did; how long it was open is another thing.
+        answered = answer.began_at if scope.get("madar.is_stream") else ended
+        took_ms = (answered - started) * 1000
+        _log(scope, answer.status, took_ms=took_ms, open_s=ended - answered)
         note_request(scope, status=answer.status, took_ms=took_ms)
 
 
 class _Answer:
-    """Adds to the headers what every answer says, and remembers the status."""
+    """Adds to the headers what every answer says, and remembers the status and when it began."""
 
     def __init__(self, scope: Scope, send: Send) -> None:
         self._scope = scope
         self._send = send
         self.status = 0
+        self.began_at = 0.0
 
     async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
             self.status = message["status"]
+            self.began_at = time.perf_counter()
             message["headers"] = [
                 *message["headers"],
                 (b"x-request-id", request_id.get().encode()),
@@ -91,15 +99,17 @@ def _id_for(scope: Scope) -> str:
     return secrets.token_hex(8)
 
 
-def _log(scope: Scope, status: int, started: float) -> None:
+def _log(scope: Scope, status: int, *, took_ms: float, open_s: float) -> None:
     route: Any = scope.get("route")
     path = getattr(route, "path", "<unmatched>")
-    level = logging.INFO if path != "/api/health" else logging.DEBUG
+    level = logging.DEBUG if path in OFTEN else logging.INFO
     if log.isEnabledFor(level):
         facts = {
             "method": scope["method"],
             "route": path,
             "status": status,
-            "ms": round((time.perf_counter() - started) * 1000, 1),
+            "ms": round(took_ms, 1),
         }
+        if open_s:
+            facts["open_s"] = round(open_s, 1)
         log.log(level, "request", extra=facts)

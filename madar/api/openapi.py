@@ -26,6 +26,7 @@ from madar.api.request import (
     SAFE_METHODS,
     FormModel,
     IdempotencyKey,
+    LastEventId,
     State,
     WireModel,
     cookie_name,
@@ -52,8 +53,8 @@ Ask for a picture, watch it being made, keep it.
 Every refusal is a problem document (RFC 9457) with a permanent `code`, in English or Arabic as the
 profile or `Accept-Language` says; all codes are explained at [/docs/errors](/docs/errors).
 
-Live progress comes over the websocket at `/ws`; its messages are described by
-`docs/contract/events.schema.json`."""
+Live progress comes by websocket at `/ws`, by Socket.IO at `/socket.io/`, or as server-sent events.
+`docs/live.md` tells of all three, `docs/contract/events.schema.json` describes their messages."""
 
 
 async def get_openapi(request: Request[State]) -> Response:
@@ -148,6 +149,9 @@ def _parameters(one: Operation) -> Iterator[Json]:
         told = get_args(IdempotencyKey)[1]
         key: Json = {"name": "Idempotency-Key", "in": "header", "schema": schema}
         yield {**key, "description": told}
+    if "seen" in asked:
+        seen: Json = {"name": "Last-Event-ID", "in": "header", "schema": {"type": "string"}}
+        yield {**seen, "description": get_args(LastEventId)[1]}
     if 304 in one.answers:  # noqa: PLR2004
         told = "The `ETag` of what is there already; answered by 304 while it is still right."
         known: Json = {"name": "If-None-Match", "in": "header", "schema": {"type": "string"}}
@@ -245,7 +249,10 @@ def _answer(status: int, answer: Answer, one: Operation) -> Json:
     if answer is not None:
         is_model = not isinstance(answer, str)
         media_type, schema = (JSON, _reference(answer)) if is_model else (answer, {})
-        written["content"] = {media_type: {"schema": schema}}
+        content: Json = {"schema": schema}
+        if one.example is not None and not is_model:
+            content["example"] = one.example
+        written["content"] = {media_type: content}
     return written
 
 

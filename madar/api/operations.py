@@ -8,6 +8,7 @@ A handler names what it needs and the operation provides it, in this order:
     id: UUID                  from the path
     query: SomeQuery          the query string
     key: IdempotencyKey       the header
+    seen: LastEventId         the header
     body: SomeIn              the JSON body; or a form, where the model says so, or either of two
 
 openapi.py writes the same declarations down, so the document and the parsing cannot part.
@@ -28,12 +29,14 @@ from starlette.types import Receive, Scope, Send
 from madar.api.limits import Policy, admit, admit_address, picture_turn
 from madar.api.request import (
     IdempotencyKey,
+    LastEventId,
     State,
     WireModel,
     credential_of,
     form_among,
     id_of,
     idempotency_key_of,
+    last_event_id_of,
     optional_viewer_of,
     read_body,
     read_query,
@@ -44,7 +47,7 @@ from madar.db.sessions import Credential, Viewer
 from madar.errors import InvalidInput, NotFound, Unauthenticated
 
 Handler = Callable[..., Awaitable[Response]]
-Asks = Literal["viewer", "reader", "credential", "id", "query", "key", "body"]
+Asks = Literal["viewer", "reader", "credential", "id", "query", "key", "seen", "body"]
 # A model for JSON; the words of a media type for anything else; None for no body.
 Answer = type[WireModel] | str | None
 ORDER: tuple[Asks, ...] = get_args(Asks)
@@ -64,6 +67,7 @@ class Operation:
     query: type[WireModel] | None = None
     bodies: tuple[type[WireModel], ...] = ()
     raw_body: str | None = None
+    example: str | None = None
 
     @property
     def is_signed_in(self) -> bool:
@@ -94,6 +98,8 @@ class Operation:
                 return id_of(request)
             case "key":
                 return idempotency_key_of(request)
+            case "seen":
+                return last_event_id_of(request)
             case "query":
                 assert self.query
                 return read_query(request, self.query)
@@ -158,10 +164,12 @@ def operation(
     problems: tuple[str, ...] = (),
     policy: Policy | None = "api",
     raw_body: str | None = None,
+    example: str | None = None,
 ) -> Callable[[Handler], Operation]:
     """`policy`: the limit it counts for; a signed-in reading always counts as `reads`.
 
     `raw_body`: the media type of a body that the handler reads by itself.
+    `example`: of an answer that is no JSON.
     """
 
     def declare(handler: Handler) -> Operation:
@@ -183,6 +191,7 @@ def operation(
             query=hints.get("query"),
             bodies=_alternatives(hints["body"]) if "body" in hints else (),
             raw_body=raw_body,
+            example=example,
         )
 
     return declare
@@ -225,6 +234,8 @@ def _kind_of(name: str, hint: object) -> Asks:
         return "id"
     if hint == IdempotencyKey:
         return "key"
+    if hint == LastEventId:
+        return "seen"
     assert name in {"query", "body"}, f"nothing provides {name}: {hint}"
     return "query" if name == "query" else "body"
 

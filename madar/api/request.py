@@ -23,6 +23,7 @@ from python_multipart.multipart import parse_options_header
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import HTTPConnection, Request
+from starlette.types import ASGIApp
 
 from madar import i18n
 from madar.actions.sessions import token_hash
@@ -30,8 +31,9 @@ from madar.actions.usage import UsageLog
 from madar.db import sessions
 from madar.db.sessions import Credential, Viewer
 from madar.errors import Fault, Forbidden, InvalidInput, MalformedRequest, Unauthenticated
-from madar.realtime.hub import Hub
+from madar.realtime.entrance import Entrance
 from madar.realtime.listener import Listener
+from madar.realtime.live import Live
 from madar.resources import Resources
 from madar.settings import Settings
 
@@ -53,9 +55,11 @@ class State(TypedDict):
     """What the lifespan gives every request."""
 
     resources: Resources
-    hub: Hub
+    live: Live
     listener: Listener
     usage: UsageLog
+    entrance: Entrance
+    socketio: ASGIApp
 
 
 class WireModel(BaseModel):
@@ -114,6 +118,7 @@ Picture = Annotated[
     WithJsonSchema({"type": "string", "contentMediaType": "application/octet-stream"}),
 ]
 IdempotencyKey = Annotated[str | None, "The same key and body give the same answer for 24 hours."]
+LastEventId = Annotated[int | None, "The `id` of the last event that was received, if any was."]
 
 
 def resources_of(request: HTTPConnection[State]) -> Resources:
@@ -271,6 +276,13 @@ def idempotency_key_of(request: Request[Any]) -> IdempotencyKey:
     if len(given) > 1 or not is_fit:
         raise InvalidInput.at("", "idempotency_key_invalid")
     return key
+
+
+def last_event_id_of(request: Request[Any]) -> LastEventId:
+    """None for whatever is no version: what is not known to have been seen is told again."""
+    given = request.headers.getlist("last-event-id")
+    is_version = len(given) == 1 and re.fullmatch("[0-9]{1,18}", given[0])
+    return int(given[0]) if is_version else None
 
 
 def read_query(request: Request[Any], model: type[Model]) -> Model:

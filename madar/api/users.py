@@ -25,6 +25,7 @@ from madar.db.pool import read
 from madar.db.sessions import Viewer
 from madar.domain.users import MAX_NAME_CHARACTERS, check_profile
 from madar.errors import Unauthenticated
+from madar.realtime.endings import FORBIDDEN
 from madar.resources import Resources
 
 TAG = "user"
@@ -161,7 +162,7 @@ async def delete_user(request: Request[State], viewer: Viewer) -> Response:
     ended = await actions.delete_account(
         resources_of(request), owner_id=viewer.id, session_id=viewer.session_id
     )
-    request.state["hub"].end_sessions(ended)
+    request.state["live"].hub.end_sessions(ended, FORBIDDEN)
     return forget_session(request, Response(status_code=202))
 
 

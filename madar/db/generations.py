@@ -11,11 +11,9 @@ from psycopg.types.json import Jsonb
 from madar.db.sessions import Credential
 from madar.db.sql import Connection, Queries, Source
 from madar.domain.generations import (
-    PUBLIC,
     AspectRatio,
     GenerationRequest,
     InputType,
-    PublicStatus,
     State,
     Step,
     Translation,
@@ -51,9 +49,8 @@ class Claimed:
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What a write left behind: the version to ring for, and whether more is due at once."""
+    """What a write left behind: whether more is due at once."""
 
-    version: int
     is_due: bool
 
 
@@ -62,20 +59,6 @@ class Download:
     master_key: str
     prompt: str
     style: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Announcement:
-    """The document as JSON text, straight from the server."""
-
-    id: UUID
-    version: int
-    state: State
-    document: str
-
-    @property
-    def status(self) -> PublicStatus:
-        return PUBLIC[self.state]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -124,7 +107,6 @@ class KnownWish:
 @dataclass(frozen=True, kw_only=True)
 class _Moved:
     id: UUID
-    version: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -228,12 +210,6 @@ async def get_download(
     id: UUID,
 ) -> Download | None:
     return await _sql.maybe(conn, "get_download", Download, owner_id=owner_id, id=id)
-
-
-async def list_documents_to_announce(
-    conn: Connection, *, ids: Sequence[UUID]
-) -> list[Announcement]:
-    return await _sql.many(conn, "list_documents_to_announce", Announcement, ids=list(ids))
 
 
 async def claim_generation_to_advance(
@@ -387,9 +363,9 @@ async def lock_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> Endi
     return await _sql.maybe(conn, "lock_generation", Ending, owner_id=owner_id, id=id)
 
 
-async def cancel_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> int:
-    """The version to ring for. Behind lock_generation, of one that has not ended."""
-    return await _sql.value(conn, "cancel_generation", owner_id=owner_id, id=id)
+async def cancel_generation(conn: Connection, *, owner_id: UUID, id: UUID) -> None:
+    """Behind lock_generation, of one that has not ended."""
+    await _sql.exec(conn, "cancel_generation", owner_id=owner_id, id=id)
 
 
 async def lock_wish(conn: Connection, *, owner_id: UUID, id: UUID) -> KnownWish | None:
@@ -397,10 +373,9 @@ async def lock_wish(conn: Connection, *, owner_id: UUID, id: UUID) -> KnownWish 
     return await _sql.maybe(conn, "lock_wish", KnownWish, owner_id=owner_id, id=id)
 
 
-async def renumber_line(conn: Connection, *, n: int) -> dict[UUID, int]:
-    """The versions of those whose place in the line is another now."""
-    rows = await _sql.many(conn, "renumber_line", _Moved, n=n)
-    return {row.id: row.version for row in rows}
+async def renumber_line(conn: Connection, *, n: int) -> list[UUID]:
+    """Those whose place in the line is another now."""
+    return [row.id for row in await _sql.many(conn, "renumber_line", _Moved, n=n)]
 
 
 async def get_lateness(conn: Connection, *, id: UUID) -> float | None:

@@ -1,6 +1,6 @@
 """Sessions: who holds a cookie or a bearer token, while it lives."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
@@ -41,6 +41,12 @@ class Session:
     id: UUID
     expires_at: datetime
     ends_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True)
+class EndedSession:
+    id: UUID
+    is_account_closed: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,9 +114,12 @@ async def delete_surplus_sessions(conn: Connection, *, user_id: UUID, n: int) ->
     await _sql.exec(conn, "delete_surplus_sessions", user_id=user_id, n=n)
 
 
-async def list_ended_sessions(conn: Connection, *, ids: Sequence[UUID]) -> list[UUID]:
-    rows = await _sql.many(conn, "list_ended_sessions", _Ended, ids=list(ids))
-    return [row.id for row in rows]
+async def list_ended_sessions(
+    conn: Connection, *, owners: Mapping[UUID, UUID]
+) -> list[EndedSession]:
+    """Of these, each with whose it is."""
+    given = {"ids": list(owners), "owner_ids": list(owners.values())}
+    return await _sql.many(conn, "list_ended_sessions", EndedSession, **given)
 
 
 async def delete_ended_sessions(conn: Connection) -> None:

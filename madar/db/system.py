@@ -1,6 +1,6 @@
 """The bells and the pulse: statements that belong to no table."""
 
-from collections.abc import Mapping
+from collections.abc import Sequence
 from uuid import UUID
 
 from madar.db.sql import Connection, Queries
@@ -11,14 +11,13 @@ GENERATIONS_CHANNEL = "madar_generations"
 STYLES_CHANNEL = "madar_styles"
 
 
-async def ring_generation(
-    conn: Connection,
-    *,
-    id: UUID,
-    version: int,
-) -> None:
-    """Tell every web process that this generation changed: its id and version, nothing else."""
-    await _sql.exec(conn, "ring_generation", payload=f"{id} {version}")
+async def ring_generations(conn: Connection, *, ids: Sequence[UUID]) -> None:
+    """Tell every web process that these changed: id, version and owner of each, nothing else."""
+    await _sql.exec(conn, "ring_generations", ids=list(ids))
+
+
+async def ring_pulse(conn: Connection, *, channel: str) -> None:
+    await _sql.exec(conn, "ring_pulse", channel=channel)
 
 
 async def ring_styles(conn: Connection) -> None:
@@ -43,9 +42,3 @@ async def has_worker(conn: Connection) -> bool:
 async def get_clock(conn: Connection) -> float:
     """The server's clock, in seconds since 1970."""
     return await _sql.value(conn, "get_clock")
-
-
-async def ring_generations(conn: Connection, versions: Mapping[UUID, int]) -> None:
-    """The same for many: the version of each."""
-    payloads = [f"{generation_id} {version}" for generation_id, version in versions.items()]
-    await _sql.exec(conn, "ring_generations", payloads=payloads)

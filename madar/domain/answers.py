@@ -1,6 +1,7 @@
 """Reading JSON that others wrote: whatever its shape, no surprise."""
 
 from typing import Any, cast
+from uuid import UUID
 
 
 def dig(answer: object, *path: str | int) -> Any:
@@ -19,3 +20,13 @@ def dig(answer: object, *path: str | int) -> Any:
 def text_at(answer: object, *path: str | int) -> str | None:
     value = dig(answer, *path)
     return value if isinstance(value, str) else None
+
+
+def id_at(answer: object, *path: str | int) -> UUID | None:
+    """An id in its one spelling; Python's parser knows four more."""
+    text = text_at(answer, *path) or ""
+    try:
+        parsed = UUID(text)
+    except ValueError:
+        return None
+    return parsed if str(parsed) == text else None

@@ -1,142 +1,224 @@
-"""Who wants to hear of which generation, and what each socket still has to send.
+"""Who wants to hear of which generation, or of everything that is theirs.
 
-The hub reads changed rows once per tick, whoever wants them, and never waits for a socket.
+The hub reads changed rows once per tick, whoever wants them, and never waits for a connection.
 """
 
 import asyncio
-from collections import Counter, defaultdict, deque
-from collections.abc import Awaitable, Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+import time
+from collections import Counter, defaultdict
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
-from madar.db.generations import Announcement
+from madar.db.live import Changed, News
+from madar.realtime.endings import NOT_SIGNED_IN, Ending
+from madar.realtime.inbox import Inbox
+from madar.realtime.messages import Finish, Told
 
-TICK_S = 0.05
+TICK_S = 0.01
 MAX_SOCKETS = 10  # of one person, in this process
+MAX_REREAD = 1000  # at once: to ask for more would hold the event loop
 
-ReadRows = Callable[[Sequence[UUID]], Awaitable[list[Announcement]]]
+ReadNews = Callable[[Mapping[UUID, int]], Awaitable[Sequence[News]]]
 
 
-@dataclass(eq=False, kw_only=True)
-class Inbox:
-    """One socket's unsent news: the newest row of each generation, in order of arrival.
+@dataclass(frozen=True, kw_only=True)
+class _Bell:
+    """What was heard of a change; version 0: only that there may be one."""
 
-    Newer progress replaces older, so a slow reader costs one row per joined generation, and a
-    final row can never be pushed out.
-    """
+    version: int
+    owner_id: UUID | None
 
-    session_id: UUID
-    user_id: UUID
-    joined: dict[UUID, int] = field(default_factory=dict[UUID, int])
-    _waiting: dict[UUID, Announcement] = field(default_factory=dict[UUID, Announcement])
-    _order: deque[UUID] = field(default_factory=deque[UUID])
-    _filled: asyncio.Event = field(default_factory=asyncio.Event)
-    is_ended: bool = False
 
-    def put(self, row: Announcement) -> None:
-        """Ignored when the socket left, or has seen this version or a newer one."""
-        if row.version <= self.joined.get(row.id, row.version):
-            return
-        self.joined[row.id] = row.version
-        if row.id not in self._waiting:
-            self._order.append(row.id)
-        self._waiting[row.id] = row
-        self._filled.set()
-
-    async def get(self) -> Announcement | None:
-        """The next row; None when the session behind this socket has ended."""
-        while not self._order and not self.is_ended:
-            self._filled.clear()
-            await self._filled.wait()
-        if self.is_ended:
-            return None
-        return self._waiting.pop(self._order.popleft())
-
-    def forget(self, generation_id: UUID) -> None:
-        self.joined.pop(generation_id, None)
-        if self._waiting.pop(generation_id, None):
-            self._order.remove(generation_id)
-
-    def end(self) -> None:
-        self.is_ended = True
-        self._filled.set()
+_UNHEARD = _Bell(version=0, owner_id=None)
 
 
 class Hub:
     """One per process. Everything here runs on one event loop and holds no lock."""
 
-    def __init__(self) -> None:
+    def __init__(self, finish: Finish) -> None:
+        self._finish = finish
         self._inboxes: set[Inbox] = set()
         self._sockets: Counter[UUID] = Counter()
         self._wanted: defaultdict[UUID, set[Inbox]] = defaultdict(set)
-        self._changed: set[UUID] = set()
+        self._followed: defaultdict[UUID, set[Inbox]] = defaultdict(set)
+        self._changed: dict[UUID, _Bell] = {}
+        self._unsure: dict[UUID, None] = {}
         self._rung = asyncio.Event()
+        self._read_at = 0.0
+        self._ending: Ending | None = None
 
     def open(self, session_id: UUID, *, user_id: UUID) -> Inbox | None:
         """None: this person has as many sockets as one may have."""
         if self._sockets[user_id] >= MAX_SOCKETS:
             return None
         self._sockets[user_id] += 1
-        inbox = Inbox(session_id=session_id, user_id=user_id)
+        inbox = Inbox(session_id, user_id=user_id)
         self._inboxes.add(inbox)
+        if self._ending:
+            inbox.end(self._ending)
         return inbox
 
     def close(self, inbox: Inbox) -> None:
         for generation_id in list(inbox.joined):
             self.leave(inbox, generation_id)
+        self.leave_mine(inbox)
         self._inboxes.discard(inbox)
         self._sockets[inbox.user_id] -= 1
         if not self._sockets[inbox.user_id]:
             del self._sockets[inbox.user_id]
 
+    def has(self, inbox: Inbox) -> bool:
+        """Not once it is closed, though somebody may still be answering what it asked."""
+        return inbox in self._inboxes
+
     def join(self, inbox: Inbox, generation_id: UUID) -> None:
         """Register before reading the snapshot, so that nothing falls between the two."""
-        inbox.joined.setdefault(generation_id, 0)
-        self._wanted[generation_id].add(inbox)
+        if self.has(inbox):
+            inbox.joined.setdefault(generation_id, 0)
+            self._wanted[generation_id].add(inbox)
 
     def leave(self, inbox: Inbox, generation_id: UUID) -> None:
         inbox.forget(generation_id)
-        self._wanted[generation_id].discard(inbox)
-        if not self._wanted[generation_id]:
-            del self._wanted[generation_id]
+        _discard(self._wanted, generation_id, inbox)
 
-    def ring(self, generation_ids: Iterable[UUID]) -> None:
-        """These changed, or may have; what nobody joined is not read."""
-        self._changed |= self._wanted.keys() & set(generation_ids)
-        if self._changed:
-            self._rung.set()
+    def join_mine(self, inbox: Inbox) -> None:
+        """The same for all that is the person's, and will be."""
+        if self.has(inbox):
+            inbox.mine = inbox.mine or {}
+            self._followed[inbox.user_id].add(inbox)
+
+    def leave_mine(self, inbox: Inbox) -> None:
+        inbox.forget_mine()
+        _discard(self._followed, inbox.user_id, inbox)
+
+    def ring(self, generation_id: UUID, *, version: int = 0, owner_id: UUID | None = None) -> None:
+        """It changed, or may have; what nobody wants to hear of is not read."""
+        if generation_id in self._wanted or owner_id in self._followed:
+            self._note(generation_id, _Bell(version=version, owner_id=owner_id))
 
     def ring_all(self) -> None:
-        """After silence of unknown length: read everything that anybody waits for."""
-        self.ring(list(self._wanted))
+        """After silence of unknown length: read everything that anybody joined, by and by."""
+        self._unsure = dict.fromkeys(self._wanted)
+        if self._unsure:
+            self._rung.set()
+
+    def ring_changed(self, rows: Iterable[Changed]) -> None:
+        """Those of which a follower of their owner has not heard in this version."""
+        for row in rows:
+            followers = self._followed.get(row.user_id, ())
+            if any(inbox.known(row.id) < row.version for inbox in followers):
+                self.ring(row.id, version=row.version, owner_id=row.user_id)
 
     @property
-    def session_ids(self) -> list[UUID]:
-        return list({inbox.session_id for inbox in self._inboxes})
+    def followed_ids(self) -> list[UUID]:
+        """Those whose every generation somebody wants to hear of."""
+        return list(self._followed)
 
-    def end_sessions(self, session_ids: Iterable[UUID]) -> None:
+    @property
+    def sessions(self) -> dict[UUID, UUID]:
+        """Whose session each is that has a connection here."""
+        return {inbox.session_id: inbox.user_id for inbox in self._inboxes}
+
+    def end_sessions(self, session_ids: Iterable[UUID], ending: Ending = NOT_SIGNED_IN) -> None:
         ended = set(session_ids)
         for inbox in self._inboxes:
             if inbox.session_id in ended:
-                inbox.end()
+                inbox.end(ending)
+
+    def end_all(self, ending: Ending) -> None:
+        """Whoever comes after this is told the same."""
+        self._ending = ending
+        for inbox in self._inboxes:
+            inbox.end(ending)
 
     @property
     def rung(self) -> asyncio.Event:
         """Set while there is something to deliver."""
         return self._rung
 
-    async def deliver(self, read_rows: ReadRows) -> None:
-        """One tick: wait for a bell, let others ring too, read once, fill inboxes."""
+    async def deliver(self, read_news: ReadNews) -> None:
+        """One tick: wait for a bell, read once what changed, fill inboxes.
+
+        The first bell after a silence is answered at once, those that follow are gathered.
+        """
         await self._rung.wait()
-        await asyncio.sleep(TICK_S)
+        await asyncio.sleep(self._read_at + TICK_S - time.monotonic())
+        self._read_at = time.monotonic()
         self._rung.clear()
-        changed, self._changed = self._changed, set()
+        changed = self._taken()
+        if not changed:
+            return
         try:
-            rows = await read_rows(list(changed))
+            found = await read_news({one: self._known(one, bell) for one, bell in changed.items()})
         except BaseException:
-            self._changed |= changed
-            self._rung.set()
+            for generation_id, bell in changed.items():
+                self._note(generation_id, bell)
             raise
-        for row in rows:
-            for inbox in self._wanted.get(row.id, ()):
-                inbox.put(row)
+        for news in found:
+            self._tell(news, changed[news.id])
+
+    def _note(self, generation_id: UUID, bell: _Bell) -> None:
+        """Beside what is noted of it already."""
+        noted = self._changed.get(generation_id, _UNHEARD)
+        version = max(bell.version, noted.version)
+        owner_id = bell.owner_id or noted.owner_id
+        self._changed[generation_id] = _Bell(version=version, owner_id=owner_id)
+        self._rung.set()
+
+    def _taken(self) -> dict[UUID, _Bell]:
+        """What rang, and some of what may have changed unheard."""
+        changed, self._changed = self._changed, {}
+        for _ in range(min(MAX_REREAD, len(self._unsure))):
+            generation_id, _ = self._unsure.popitem()
+            if generation_id in self._wanted:
+                changed.setdefault(generation_id, _UNHEARD)
+        if self._unsure:
+            self._rung.set()
+        return changed
+
+    def _known(self, generation_id: UUID, bell: _Bell) -> int:
+        """The oldest of the versions that those who hear of it know."""
+        hearing = self._hearing(generation_id, bell.owner_id)
+        return min((inbox.known(generation_id) for inbox in hearing), default=0)
+
+    def _tell(self, news: News, bell: _Bell) -> None:
+        owner_id = news.user_id or bell.owner_id
+        hearing = self._entitled(news.id, owner_id)
+        version = news.version
+        if news.user_id is None:
+            # A row that is gone has no version any more, and this has to be newer than all of them.
+            known = max((inbox.known(news.id) for inbox in hearing), default=0)
+            version = max(known + 1, bell.version)
+        told = Told(news, self._finish, version=version)
+        for inbox in hearing:
+            inbox.put(told)
+            # One that was shown it in a newer version joined it after it was restored.
+            if told.is_deleted and inbox.known(news.id) <= version:
+                self._part(inbox, news.id)
+
+    def _entitled(self, generation_id: UUID, owner_id: UUID | None) -> list[Inbox]:
+        """Who has only asked for it may be a stranger, whom the snapshot is about to refuse."""
+        return [
+            inbox
+            for inbox in self._hearing(generation_id, owner_id)
+            if inbox.user_id == owner_id or (owner_id is None and inbox.known(generation_id))
+        ]
+
+    def _part(self, inbox: Inbox, generation_id: UUID) -> None:
+        """Nobody can join what is deleted, so nobody stays joined; that it is so is still told."""
+        inbox.joined.pop(generation_id, None)
+        _discard(self._wanted, generation_id, inbox)
+
+    def _hearing(self, generation_id: UUID, owner_id: UUID | None) -> set[Inbox]:
+        wanting = self._wanted.get(generation_id, set[Inbox]())
+        following = self._followed.get(owner_id, set[Inbox]()) if owner_id else set[Inbox]()
+        return wanting | following
+
+
+def _discard(those: defaultdict[UUID, set[Inbox]], of: UUID, inbox: Inbox) -> None:
+    """`of` itself goes with the last of them."""
+    inboxes = those.get(of, set[Inbox]())
+    inboxes.discard(inbox)
+    if not inboxes:
+        those.pop(of, None)

@@ -1,57 +1,127 @@
 """The one LISTEN connection of a process, and the loops that feed the hub.
 
-NOTIFY has no replay and a bell may be lost, so what is joined is read again after every
+NOTIFY has no replay and a bell may be lost, so what somebody waits for is read again after every
 reconnect and every few seconds; the bell only makes it quick.
+
+A connection that died without a word, and one through a transaction pooler, are as silent as one
+on which nothing happens. So this one has a channel of its own, and hears there every few seconds
+what the pool says. It is said by the pool because a pooler may well deliver to a client what that
+same client says.
 """
 
 import asyncio
 import logging
 import random
+import secrets
+import time
 from collections.abc import Awaitable, Callable
 from functools import partial
 from uuid import UUID
 
 import psycopg
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Notify
 
 from madar.clients.cache import Cache, styles_key
-from madar.db import generations, sessions, system
-from madar.db.pool import KEEPALIVE, Pool, read
+from madar.db import sessions, system
+from madar.db.live import Changed, get_moment, list_changed_ids, list_news
+from madar.db.pool import KEEPALIVE, Pool, connection, read
+from madar.db.sql import Connection
 from madar.db.system import GENERATIONS_CHANNEL, STYLES_CHANNEL
 from madar.errors import Unavailable
 from madar.i18n import LANGUAGES
 from madar.liveness import Liveness
+from madar.realtime.endings import FORBIDDEN, NOT_SIGNED_IN
 from madar.realtime.hub import Hub
 
 log = logging.getLogger(__name__)
 
 REREAD_S = 5
+SESSIONS_AT_ONCE = 500
+PULSE_EVERY_S = 10
+HEARD_WITHIN_S = 10
 ANSWER_WITHIN_S = 10
 RECONNECT_MAX_S = 5
-LISTEN, DELIVER, REREAD = "realtime.listen", "realtime.deliver", "realtime.reread"
+LISTEN, PULSE = "realtime.listen", "realtime.pulse"
+DELIVER, REREAD = "realtime.deliver", "realtime.reread"
+
+
+class Unheard(Exception):
+    """What was said on the connection's own channel did not come."""
+
+
+class _Proof:
+    """Of one connection: when it last heard itself, and what it has not heard yet."""
+
+    def __init__(self) -> None:
+        self.channel = f"madar_pulse_{secrets.token_hex(8)}"
+        self.is_given = False
+        self._lived_at = time.monotonic()
+        self._said_at: float | None = None
+
+    @property
+    def is_missing(self) -> bool:
+        """Said long enough ago, and not heard."""
+        return self._said_at is not None and time.monotonic() - self._said_at >= HEARD_WITHIN_S
+
+    @property
+    def is_overdue(self) -> bool:
+        """Nothing could be said for so long that the connection is to be asked itself."""
+        patience_s = PULSE_EVERY_S + HEARD_WITHIN_S
+        return self._said_at is None and time.monotonic() - self._lived_at >= patience_s
+
+    def said(self, began_at: float) -> None:
+        """It may have been heard before the one who said it knew that it was said."""
+        if self._said_at is None and self._lived_at < began_at:
+            self._said_at = time.monotonic()
+
+    def heard(self) -> None:
+        self.is_given = True
+        self.lives()
+
+    def lives(self) -> None:
+        self._lived_at, self._said_at = time.monotonic(), None
 
 
 class Listener:
-    """Run `run` in a task group; `heard` is set once the first LISTEN stands."""
+    """Run `run` in a task group; `heard` is set once a LISTEN has proved itself.
+
+    `on_unheard` is called when the first one of all stands and is deaf: the settings are wrong.
+    """
 
     def __init__(
-        self, direct_url: str, pool: Pool, hub: Hub, cache: Cache, liveness: Liveness
+        self,
+        direct_url: str,
+        pool: Pool,
+        hub: Hub,
+        cache: Cache,
+        liveness: Liveness,
+        *,
+        on_unheard: Callable[[], object] = lambda: None,
     ) -> None:
         self._url = direct_url
         self._pool = pool
         self._hub = hub
         self._cache = cache
         self._liveness = liveness
+        self._on_unheard = on_unheard
         self.heard = asyncio.Event()
-        self._hears = False
+        self._proof: _Proof | None = None
+        self._stands = asyncio.Event()
+        self._may_have_missed = asyncio.Event()
+        self._read_until: int | None = None
 
     @property
     def hears(self) -> bool:
-        """Whether a LISTEN stands now."""
-        return self._hears
+        """Whether a LISTEN stands now that has proved itself."""
+        return self._proof is not None and self._proof.is_given
 
     async def run(self) -> None:
-        turns = {LISTEN: self._listen, DELIVER: self._deliver, REREAD: self._reread}
+        turns = {
+            LISTEN: self._listen,
+            PULSE: self._pulse,
+            DELIVER: self._deliver,
+            REREAD: self._reread,
+        }
         async with asyncio.TaskGroup() as tasks:
             for loop, turn in turns.items():
                 tasks.create_task(self._liveness.keep(loop, partial(self._for_ever, loop, turn)))
@@ -63,30 +133,61 @@ class Listener:
         self._liveness.beat(LISTEN)
         conn = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
         async with conn:
+            proof = _Proof()
             async with asyncio.timeout(ANSWER_WITHIN_S):
-                await conn.execute(f"LISTEN {GENERATIONS_CHANNEL}".encode())
-                await conn.execute(f"LISTEN {STYLES_CHANNEL}".encode())
-            self._hub.ring_all()
+                for channel in (GENERATIONS_CHANNEL, STYLES_CHANNEL, proof.channel):
+                    await conn.execute(f"LISTEN {channel}".encode())
+            self._may_have_missed.set()
             await self._forget_styles()
-            self.heard.set()
-            self._hears = True
+            self._proof = proof
+            self._stands.set()
             try:
-                await self._follow(conn)
+                await self._follow(conn, proof)
             finally:
-                self._hears = False
+                self._proof = None
 
-    async def _follow(self, conn: AsyncConnection) -> None:
-        """After a silence the connection must prove that it lives."""
+    async def _follow(self, conn: AsyncConnection, proof: _Proof) -> None:
+        look_every_s = min(self._liveness.every_s, HEARD_WITHIN_S / 4)
         while True:
             self._liveness.beat(LISTEN)
-            async for notice in conn.notifies(timeout=self._liveness.every_s):
+            async for notice in conn.notifies(timeout=look_every_s):
                 self._liveness.beat(LISTEN)
-                if notice.channel == STYLES_CHANNEL:
-                    await self._forget_styles()
-                else:
-                    self._hub.ring(_ids(notice.payload))
-            async with asyncio.timeout(ANSWER_WITHIN_S):
-                await system.ping(conn)
+                await self._hear(notice, proof)
+            if proof.is_missing:
+                await self._say_unheard(conn)
+                raise Unheard
+            if proof.is_overdue:
+                await _ping(conn)
+                proof.lives()
+
+    async def _hear(self, notice: Notify, proof: _Proof) -> None:
+        if notice.channel == proof.channel:
+            proof.heard()
+            self.heard.set()
+        elif notice.channel == STYLES_CHANNEL:
+            await self._forget_styles()
+        else:
+            self._ring(notice.payload)
+
+    async def _say_unheard(self, conn: AsyncConnection) -> None:
+        """Where something was ever heard, or does not answer, the settings are not to blame."""
+        if not self.heard.is_set():
+            await _ping(conn)
+            self._on_unheard()
+
+    async def _pulse(self) -> None:
+        """As soon as a LISTEN stands, and every few seconds then."""
+        await self._liveness.wait(PULSE, self._stands, at_most_s=PULSE_EVERY_S)
+        self._stands.clear()
+        if proof := self._proof:
+            began_at = time.monotonic()
+            try:
+                async with connection(self._pool) as conn:
+                    await system.ring_pulse(conn, channel=proof.channel)
+            except BaseException:
+                self._stands.set()
+                raise
+            proof.said(began_at)
 
     async def _forget_styles(self) -> None:
         await self._cache.delete(*(styles_key(language) for language in LANGUAGES))
@@ -94,25 +195,56 @@ class Listener:
     async def _deliver(self) -> None:
         await self._liveness.wait(DELIVER, self._hub.rung)
         await self._hub.deliver(
-            lambda ids: read(
-                self._pool, lambda conn: generations.list_documents_to_announce(conn, ids=ids)
-            )
+            lambda known: read(self._pool, lambda conn: list_news(conn, known=known))
         )
 
     async def _reread(self) -> None:
-        await self._liveness.sleep(REREAD, REREAD_S)
+        await self._liveness.wait(REREAD, self._may_have_missed, at_most_s=REREAD_S)
+        self._may_have_missed.clear()
         self._hub.ring_all()
-        if ids := self._hub.session_ids:
-            ended = await read(self._pool, lambda conn: sessions.list_ended_sessions(conn, ids=ids))
-            self._hub.end_sessions(ended)
+        try:
+            await self._reread_followed()
+        except BaseException:
+            self._may_have_missed.set()
+            raise
+        await self._end_sessions()
+
+    async def _end_sessions(self) -> None:
+        """Piece by piece: to write down ten thousand ids takes long enough to be noticed."""
+        owners = list(self._hub.sessions.items())
+        for start in range(0, len(owners), SESSIONS_AT_ONCE):
+            piece = dict(owners[start : start + SESSIONS_AT_ONCE])
+            for one in await read(self._pool, partial(sessions.list_ended_sessions, owners=piece)):
+                ending = FORBIDDEN if one.is_account_closed else NOT_SIGNED_IN
+                self._hub.end_sessions([one.id], ending)
+
+    async def _reread_followed(self) -> None:
+        """What nobody has joined by its id is found by its owner, from where the last one began."""
+        owner_ids = self._hub.followed_ids
+
+        async def changed(conn: Connection) -> tuple[int, list[Changed]]:
+            moment = await get_moment(conn)
+            since = moment if self._read_until is None else self._read_until
+            if not owner_ids:
+                return moment, []
+            return moment, await list_changed_ids(conn, owner_ids=owner_ids, since=since)
+
+        self._read_until, rows = await read(self._pool, changed)
+        self._hub.ring_changed(rows)
+
+    def _ring(self, payload: str) -> None:
+        """What a release before this one rings names no owner."""
+        try:
+            generation_id, version, *owner = payload.split()
+            owner_id = UUID(owner[0]) if owner else None
+            self._hub.ring(UUID(generation_id), version=int(version), owner_id=owner_id)
+        except ValueError:
+            log.warning("bell.unreadable")
 
 
-def _ids(payload: str) -> list[UUID]:
-    try:
-        return [UUID(payload.split(maxsplit=1)[0])]
-    except (ValueError, IndexError):
-        log.warning("bell.unreadable")
-        return []
+async def _ping(conn: AsyncConnection) -> None:
+    async with asyncio.timeout(ANSWER_WITHIN_S):
+        await system.ping(conn)
 
 
 async def for_ever(
@@ -120,19 +252,24 @@ async def for_ever(
 ) -> None:
     """Turn after turn; what interrupts one costs a pause, growing to a few seconds.
 
-    Nothing ends the loop: it lives in the web process, which must outlive its database.
+    It begins small again after a turn that took longer than any pause: listening is one turn, and
+    went well until then. Nothing ends the loop: it lives in the web process, which must outlive its
+    database.
     """
-    failures = 0
+    failures, clock = 0, asyncio.get_running_loop().time
     while True:
+        began_at = clock()
         try:
             await turn()
             failures = 0
-        except (psycopg.Error, Unavailable, OSError) as error:
+        except (psycopg.Error, Unavailable, OSError, Unheard) as error:
             log.warning("realtime.interrupted", extra={"why": type(error).__name__})
             failures += 1
         except Exception:
             log.exception("realtime.failed")
             failures += 1
+        if failures and clock() - began_at > RECONNECT_MAX_S:
+            failures = 1
         if failures:
             pause = min(RECONNECT_MAX_S, 0.1 * 2 ** min(failures, 10))
             await sleep(random.uniform(pause / 2, pause))  # noqa: S311

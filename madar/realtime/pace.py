@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, slots=True)
 class Pace:
     """A bucket of `burst` messages that fills again at `per_s`."""
 

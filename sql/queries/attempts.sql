@@ -95,7 +95,7 @@ UPDATE generations g
    AND g.lease_epoch = $3
    AND g.next_action_at IS NOT NULL
    AND g.deleted_at IS NULL
-RETURNING g.version, g.next_action_at <= now() AS is_due;
+RETURNING g.next_action_at <= now() AS is_due;
 
 -- name: put_attempt_back(id, generation_id, epoch, claimed_at) maybe
 -- For a worker that knows the request never left: back into the line, at its old place. A due time
@@ -109,7 +109,7 @@ WITH generation AS (
        AND lease_epoch = $3
        AND next_action_at IS NOT NULL
        AND deleted_at IS NULL
-    RETURNING id, version, next_action_at <= now() AS is_due
+    RETURNING id, next_action_at <= now() AS is_due
 ), attempt AS (
     UPDATE attempts a
        SET state = 'prepared',
@@ -122,7 +122,7 @@ WITH generation AS (
        AND a.generation_id = generation.id
        AND a.state = 'sent'
 )
-SELECT version, is_due
+SELECT is_due
   FROM generation;
 
 -- name: forget_sending(id) exec
@@ -175,7 +175,7 @@ UPDATE generations g
    AND g.lease_epoch = $3
    AND g.next_action_at IS NOT NULL
    AND g.deleted_at IS NULL
-RETURNING g.version, g.next_action_at <= now() AS is_due;
+RETURNING g.next_action_at <= now() AS is_due;
 
 -- name: count_poll(id, generation_id, epoch) exec
 -- For a worker: the number of polls sets the pace of the next.
@@ -241,7 +241,7 @@ UPDATE generations g
        updated_at = now()
   FROM attempt
  WHERE g.id = attempt.generation_id
-RETURNING g.version, true AS is_due;
+RETURNING true AS is_due;
 
 -- name: retry_step(id, generation_id, epoch, seen_state, end_state, error_type, next_s) maybe
 -- For a worker: the attempt is proved dead (failed) or taken for it (abandoned), if it is still as
@@ -274,7 +274,7 @@ UPDATE generations g
        updated_at = now()
   FROM attempt
  WHERE g.id = attempt.generation_id
-RETURNING g.version, false AS is_due;
+RETURNING false AS is_due;
 
 -- name: fail_generation(id, epoch, attempt_id, seen_state, end_state, error_code, fal_error) maybe
 -- For a worker. A live attempt ends with its generation; no row when the attempt is not any more
@@ -310,7 +310,7 @@ UPDATE generations g
        updated_at = now()
   FROM attempt
  WHERE g.id = attempt.generation_id
-RETURNING g.version, false AS is_due;
+RETURNING false AS is_due;
 
 -- name: repeat_cutout(generation_id, epoch) maybe
 -- For a worker whose picture turned out not to be transparent: one step back.
@@ -326,7 +326,7 @@ UPDATE generations
    AND step = 'finalize'
    AND next_action_at IS NOT NULL
    AND deleted_at IS NULL
-RETURNING version, true AS is_due;
+RETURNING true AS is_due;
 
 -- name: insert_attempt(id, generation_id, step) exec
 -- For a worker, in the transaction that resolved the attempt before it.

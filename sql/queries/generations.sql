@@ -196,14 +196,6 @@ SELECT master_key, prompt, style
    AND state = 'completed'
    AND deleted_at IS NULL;
 
--- name: list_documents_to_announce(ids) many
--- For the hub, which checked the owner when the socket joined. One that is being revived is still
--- failed for everybody.
-SELECT id, version, state, document::text AS document
-  FROM generation_documents
- WHERE id = ANY ($1::uuid[])
-   AND state <> 'reviving';
-
 -- name: claim_generation_to_advance(id, owner, lease_s, may_be_suspect) maybe
 -- For a worker: the lease of one due generation, or no row when nothing is due or it is taken.
 -- The epoch grows with each claim; every later write names it, so a worker that lost its lease
@@ -300,7 +292,7 @@ UPDATE generations
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
    AND deleted_at IS NULL
-RETURNING version, next_action_at <= now() AS is_due;
+RETURNING next_action_at <= now() AS is_due;
 
 -- name: mark_generation_progress(id, epoch, claimed_at, next_s, state, progress, queue_position, fal_status) maybe
 -- For a worker: what Fal says of a running request. Progress never falls.
@@ -322,7 +314,7 @@ UPDATE generations
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
    AND deleted_at IS NULL
-RETURNING version, next_action_at <= now() AS is_due;
+RETURNING next_action_at <= now() AS is_due;
 
 -- name: choose_files(id, epoch, master_key, result_image_key, thumbnail_key) exec
 -- For a worker, before it stores them: whoever deletes the picture meanwhile, or after the worker
@@ -360,7 +352,7 @@ UPDATE generations
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
    AND deleted_at IS NULL
-RETURNING version, false AS is_due;
+RETURNING false AS is_due;
 
 -- name: count_stumble(id, epoch) value
 -- For a worker that met what it did not expect: how often that happened to this generation.
@@ -381,7 +373,7 @@ SELECT state, error_code
    AND deleted_at IS NULL
    FOR NO KEY UPDATE;
 
--- name: cancel_generation(owner_id, id) value
+-- name: cancel_generation(owner_id, id) exec
 -- Behind lock_generation, in the same transaction. What may be at Fal is given up, what never left
 -- is over. Files that a worker may be storing at this moment are removed when its lease has ended;
 -- it sees to it earlier, unless it dies.
@@ -411,8 +403,7 @@ UPDATE generations
        version = version + 1,
        updated_at = now()
  WHERE user_id = $1
-   AND id = $2
-RETURNING version;
+   AND id = $2;
 
 -- name: lock_wish(owner_id, id) maybe
 -- What was asked for, to ask for it again; the row stays until that is done.
@@ -486,9 +477,9 @@ WITH at_fal AS (
            updated_at = now()
       FROM changed
      WHERE g.id = changed.id
-    RETURNING g.id, g.version, changed.is_moved
+    RETURNING g.id, changed.is_moved
 )
-SELECT id, version
+SELECT id
   FROM told_so
  WHERE is_moved;
 

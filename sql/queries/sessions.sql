@@ -56,10 +56,14 @@ DELETE FROM user_sessions
                ORDER BY last_seen_at DESC, id
               OFFSET $2);
 
--- name: list_ended_sessions(ids) many
--- For the hub: which of the sessions with open sockets may no longer see anything.
-SELECT asked.id
-  FROM unnest($1::uuid[]) AS asked (id)
+-- name: list_ended_sessions(ids, owner_ids) many
+-- For the hub: which of the sessions with open sockets may no longer see anything, and whether that
+-- is because the account was closed or deleted.
+SELECT asked.id,
+       NOT EXISTS (SELECT FROM users u
+                    WHERE u.id = asked.owner_id
+                      AND u.is_active) AS is_account_closed
+  FROM unnest($1::uuid[], $2::uuid[]) AS asked (id, owner_id)
  WHERE NOT EXISTS (SELECT FROM user_sessions s
                      JOIN users u ON u.id = s.user_id
                     WHERE s.id = asked.id

@@ -1,6 +1,12 @@
--- name: ring_generation(payload) exec
--- The bell, rung after the commit it tells of.
-SELECT pg_notify('madar_generations', $1);
+-- name: ring_generations(ids) exec
+-- For the hub of every web process, after the commit it tells of: id, version and owner of each.
+SELECT pg_notify('madar_generations', concat_ws(' ', id, version, user_id))
+  FROM generations
+ WHERE id = ANY ($1::uuid[]);
+
+-- name: ring_pulse(channel) exec
+-- For the one listener that has this channel: whether it hears.
+SELECT pg_notify($1, '');
 
 -- name: ring_styles(payload) exec
 SELECT pg_notify('madar_styles', $1);
@@ -21,8 +27,3 @@ SELECT EXISTS (SELECT
 -- name: get_clock() value
 -- For the operator's doctor: the server's clock, in seconds since 1970.
 SELECT extract(epoch FROM clock_timestamp())::float8;
-
--- name: ring_generations(payloads) exec
--- The same for many at once.
-SELECT pg_notify('madar_generations', payload)
-  FROM unnest($1::text[]) AS payload;

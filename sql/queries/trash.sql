@@ -27,6 +27,7 @@ UPDATE generations
 -- For good: its objects and Fal's copies are to be named in the same transaction.
 UPDATE generations
    SET gone_at = NULL,
+       version = version + 1,
        updated_at = now()
  WHERE user_id = $1
    AND id = $2
@@ -38,6 +39,7 @@ RETURNING id;
 -- The same for all of it, locked in the order in which every statement locks several.
 UPDATE generations g
    SET gone_at = NULL,
+       version = version + 1,
        updated_at = now()
   FROM (SELECT id
           FROM generations
@@ -54,6 +56,7 @@ RETURNING g.id;
 -- all that a deleted account left there.
 UPDATE generations g
    SET gone_at = NULL,
+       version = version + 1,
        updated_at = now()
   FROM (SELECT id
           FROM generations

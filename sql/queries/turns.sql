@@ -64,7 +64,9 @@ WITH free AS (
     UPDATE generations g
        SET next_action_at = CASE WHEN g.id = $2::uuid THEN g.next_action_at
                                  ELSE clock_timestamp() END,
-           queue_position = NULL
+           queue_position = NULL,
+           version = version + (g.queue_position IS NOT NULL)::int,
+           updated_at = now()
       FROM granted
      WHERE g.id = granted.generation_id
        AND g.next_action_at IS NOT NULL

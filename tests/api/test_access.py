@@ -52,11 +52,13 @@ MATRIX: dict[tuple[str, str], Operation] = {
     ("GET", "/api/generations/{id}"): Operation(),
     ("PATCH", "/api/generations/{id}"): Operation(given={"json": {"isLiked": True}}),
     ("DELETE", "/api/generations/{id}"): Operation(owner=204),
+    ("GET", "/api/generations/{id}/events"): Operation(),
     ("GET", "/api/generations/{id}/download"): Operation(),
     # Neither has anything to do for what is completed, but says so to its owner only.
     ("POST", "/api/generations/{id}/cancel"): Operation(owner=409),
     ("POST", "/api/generations/{id}/retry"): Operation(owner=409),
     ("POST", "/api/generations/{id}/restore"): Operation(),
+    ("POST", "/api/live/ticket"): Operation(owner=201),
     ("GET", "/api/trash"): Operation(),
     ("DELETE", "/api/trash"): Operation(owner=204),
     ("DELETE", "/api/trash/{id}"): Operation(owner=204),

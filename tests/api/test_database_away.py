@@ -75,7 +75,7 @@ def test_a_socket_is_told_to_come_again_not_that_nobody_is_signed_in(
         pass
 
     assert closed.value.rcvd
-    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "database_unavailable")
+    assert (closed.value.rcvd.code, closed.value.rcvd.reason) == (1013, "try_again")
     assert refused.value.response.status_code == 503
     assert refused.value.response.headers["retry-after"] == "2"
 

@@ -114,7 +114,7 @@ def test_open_sockets_are_closed(product: Product, amal: Person) -> None:
         with pytest.raises(ConnectionClosed) as closed:
             socket.recv(timeout=10)
     assert closed.value.rcvd
-    assert closed.value.rcvd.code == 4401
+    assert closed.value.rcvd.code == 4403
 
 
 def test_the_next_sign_in_begins_anew(product: Product, amal: Person) -> None:

@@ -11,7 +11,8 @@ from jsonschema import Draft202012Validator, ValidationError
 from websockets.sync.client import ClientConnection
 
 from madar.local.contract import EVENTS
-from tests.product import Json, Person, Product
+from tests.conftest import Start
+from tests.product import AMAL, Json, Person, Product
 
 WAIT_S = 30
 SCHEMA: Json = json.loads(EVENTS.read_text(encoding="utf-8"))
@@ -73,7 +74,7 @@ def test_the_schema_is_one_and_its_examples_fit() -> None:
     Draft202012Validator.check_schema(SCHEMA)
 
     named = {name: one for name, one in SCHEMA["$defs"].items() if "const" in _type_of(one)}
-    assert len(named) == 11
+    assert len(named) == 15
     for name, one in named.items():
         assert one["examples"], name
         for example in one["examples"]:
@@ -106,6 +107,28 @@ def test_every_frame_of_a_picture_that_fails_fits(product: Product, amal: Person
             assert line.until_final()["type"] == "generation:failed"
         line.say(type="join:generation", generationId=created)
         assert line.hear()["snapshot"]["status"] == "failed"
+
+
+def test_every_frame_about_all_that_is_mine_fits(start: Start) -> None:
+    product = start(trash_days=30)
+    amal = product.sign_in(AMAL)
+
+    with checked(product, amal) as line:
+        line.say(type="join:mine")
+        cursor = line.hear()["cursor"]
+        created = amal.create()["id"]
+        assert line.hear()["type"] == "generation:progress"
+        amal.http.delete(f"/api/generations/{created}")
+        assert line.hear()["type"] == "generation:deleted"
+        amal.create()
+        assert line.hear()["type"] == "generation:progress"
+        line.say(type="join:mine", since=cursor)
+        missed = line.hear()
+        line.say(type="join:mine", since="yesterday")
+        assert line.hear()["code"] == "cursor_invalid"
+        line.say(type="leave:mine")
+
+    assert (len(missed["generations"]), missed["deleted"]) == (1, [created])
 
 
 def test_what_answers_at_once_fits(product: Product, amal: Person) -> None:

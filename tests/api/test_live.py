@@ -2,19 +2,28 @@
 
 import contextlib
 import json
+import socket as sockets
+import threading
+import time
 from collections.abc import Generator, Iterator
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 from uuid import UUID, uuid4
 
+import psycopg
 import pytest
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 from websockets.typing import Subprotocol
 
-from madar.realtime import listener
-from tests.api.looking import is_arabic, problem_in
-from tests.product import AMAL, Json, Person, Product
-from tests.simulator.harness import eventually
+from madar.api import connections
+from madar.api import live as door
+from madar.realtime import follower, inbox, listener
+from tests.api.looking import finish, is_arabic, problem_in
+from tests.conftest import Start
+from tests.product import AMAL, Json, Person, Product, running_web, settings_for
+from tests.simulator.harness import Fal, eventually
 
 WAIT_S = 15
 
@@ -23,6 +32,12 @@ WAIT_S = 15
 def _rereads_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask for it before `product`: what is re-read every 5 s is re-read every 0.2 s."""
     monkeypatch.setattr(listener, "REREAD_S", 0.2)
+
+
+@pytest.fixture
+def keeping(start: Start) -> Product:
+    """With a trash."""
+    return start(trash_days=30)
 
 
 @contextlib.contextmanager
@@ -47,6 +62,10 @@ def ask(socket: ClientConnection, **message: Any) -> Json:
 
 def join(socket: ClientConnection, generation_id: object) -> Json:
     return ask(socket, type="join:generation", generationId=generation_id)
+
+
+def join_mine(socket: ClientConnection, **since: object) -> Json:
+    return ask(socket, type="join:mine", **since)
 
 
 def until_final(socket: ClientConnection) -> Iterator[Json]:
@@ -235,14 +254,43 @@ def test_a_failure_comes_with_code_and_words(product: Product, amal: Person) -> 
     assert is_arabic(failed["error"])
 
 
-def change(product: Product, generation_id: str, *, progress: int = 0, ring: bool = True) -> None:
+RING = (
+    "SELECT pg_notify('madar_generations', concat_ws(' ', id, version, user_id))"
+    " FROM generations WHERE id = ANY(%s)"
+)
+CHANGE = (
+    "UPDATE generations SET version = version + 1, fal_progress = %s, updated_at = now()"
+    " WHERE id = ANY(%s)"
+)
+
+
+def change(product: Product, *generation_ids: str, progress: int = 0, ring: bool = True) -> None:
     """As a worker does it: a new version, then the bell."""
-    product.execute(
-        "UPDATE generations SET version = version + 1, fal_progress = %s WHERE id = %s",
-        *(progress, generation_id),
-    )
+    ids = [UUID(one) for one in generation_ids]
+    product.execute(CHANGE, progress, ids)
     if ring:
-        product.execute("SELECT pg_notify('madar_generations', %s)", f"{generation_id} 2")
+        product.execute(RING, ids)
+
+
+def finish_and_ring(product: Product, generation_id: str) -> None:
+    finish(product, generation_id)
+    product.execute(RING, [UUID(generation_id)])
+
+
+def connected(product: Product) -> psycopg.Connection[Any]:
+    return psycopg.connect(str(product.settings.database_url), autocommit=True)
+
+
+def many(product: Product, n: int, *, prompt: str = "a red rocket") -> list[str]:
+    """So many more of the person who has one, without anybody noticing."""
+    made = product.rows(
+        "INSERT INTO generations (user_id, prompt, style, input_type, seed, step, deadline_at)"
+        " SELECT user_id, %s, style, 'text', 1, 'draw', now()"
+        " FROM (SELECT user_id, style FROM generations LIMIT 1) one, generate_series(1, %s)"
+        " RETURNING id",
+        *(prompt, n),
+    )
+    return [str(row["id"]) for row in made]
 
 
 def test_after_leaving_nothing_more_is_heard(product: Product, amal: Person) -> None:
@@ -259,6 +307,330 @@ def test_after_leaving_nothing_more_is_heard(product: Product, amal: Person) -> 
         change(product, kept)
         assert hear(socket)["generationId"] == kept
         assert ask(socket, type="ping") == {"type": "pong"}
+
+
+def test_the_bell_of_a_release_before_this_one_is_heard(product: Product, amal: Person) -> None:
+    created = amal.create()["id"]
+
+    with live(product, amal) as socket:
+        join(socket, created)
+        change(product, created, ring=False)
+        product.execute("SELECT pg_notify('madar_generations', 'no bell of ours')")
+        product.execute("SELECT pg_notify('madar_generations', %s)", f"{created} 2")
+        assert hear(socket)["version"] == 2
+
+
+def test_a_burst_of_progress_is_told_at_a_pace_that_a_person_sees(
+    product: Product, amal: Person
+) -> None:
+    created = amal.create()["id"]
+    ids, versions, began_at = [UUID(created)], list[int](), time.monotonic()
+
+    with live(product, amal) as socket, connected(product) as conn:
+        join(socket, created)
+        for progress in range(1, 61):
+            conn.execute(CHANGE, (progress, ids))
+            conn.execute(RING, (ids,))
+        while versions[-1:] != [61]:
+            versions.append(hear(socket)["version"])
+
+    assert versions == sorted(versions)
+    assert len(versions) <= (time.monotonic() - began_at) / 0.1 + 1
+
+
+def test_what_is_final_waits_for_no_pace(
+    monkeypatch: pytest.MonkeyPatch, product: Product, amal: Person
+) -> None:
+    monkeypatch.setattr(inbox, "PROGRESS_EVERY_S", 3600)
+    first, second = amal.create()["id"], amal.create()["id"]
+
+    with live(product, amal) as socket:
+        join(socket, first)
+        join(socket, second)
+        change(product, first)
+        assert hear(socket)["type"] == "generation:progress"
+        change(product, first, second)
+        finish_and_ring(product, second)
+        event = hear(socket)
+
+    assert (event["generationId"], event["type"]) == (second, "generation:completed")
+
+
+def test_what_is_deleted_says_so_and_is_joined_no_more(keeping: Product) -> None:
+    amal = keeping.sign_in(AMAL)
+    created = amal.create()["id"]
+    finish(keeping, created)
+
+    with live(keeping, amal) as socket:
+        joined = join(socket, created)
+        amal.http.delete(f"/api/generations/{created}")
+        event = hear(socket)
+        assert join(socket, created)["code"] == "not_found"
+        amal.post(f"/api/generations/{created}/restore")
+        assert ask(socket, type="ping") == {"type": "pong"}
+        assert join(socket, created)["version"] > event["version"] > joined["version"]
+
+    assert event == {
+        "type": "generation:deleted",
+        "generationId": created,
+        "version": event["version"],
+    }
+
+
+def test_whatever_is_asked_while_things_change_versions_never_fall(
+    monkeypatch: pytest.MonkeyPatch, product: Product, amal: Person
+) -> None:
+    monkeypatch.setattr(inbox, "PROGRESS_EVERY_S", 0)
+    created = amal.create()["id"]
+    ids, stop = [UUID(created)], threading.Event()
+
+    def change_for_ever() -> None:
+        with connected(product) as conn:
+            while not stop.wait(0.002):
+                conn.execute(CHANGE, (0, ids))
+                conn.execute(RING, (ids,))
+
+    changing, told = threading.Thread(target=change_for_ever), list[Json]()
+    with live(product, amal) as socket:
+        changing.start()
+        for n in range(60):
+            if n % 2:
+                say(socket, type="join:mine")
+            else:
+                say(socket, type="join:generation", generationId=created)
+            told.append(hear(socket))
+        stop.set()
+        changing.join()
+        say(socket, type="ping")
+        while (message := hear(socket)) != {"type": "pong"}:
+            told.append(message)
+
+    told = [one["generations"][0] if "mine" in one else one for one in told]
+    versions = [one["version"] for one in told]
+    assert len(set(versions)) > 10
+    assert versions == sorted(versions)
+
+
+# All that is mine
+
+
+def test_one_message_asks_for_everything_that_goes_on(
+    product: Product, amal: Person, badr: Person
+) -> None:
+    first, second = amal.create()["id"], amal.create(customColors=["#ff0000"])["id"]
+    badr.create()
+
+    with live(product, amal) as socket:
+        mine = join_mine(socket)
+
+    assert mine == {
+        "type": "joined",
+        "mine": True,
+        "generations": [amal.status(second), amal.status(first)],
+        "deleted": [],
+        "cursor": mine["cursor"],
+        "hasMore": False,
+    }
+
+
+def test_what_another_tab_does_is_heard_and_by_nobody_else(
+    keeping: Product,
+) -> None:
+    amal, badr = keeping.sign_in(AMAL), keeping.sign_in("badr@madar.test")
+
+    with live(keeping, badr) as his, live(keeping, amal) as hers:
+        join_mine(his)
+        join_mine(hers)
+        created = amal.create()["id"]
+        heard = [hear(hers)]
+        finish_and_ring(keeping, created)
+        heard.append(hear(hers))
+        amal.http.delete(f"/api/generations/{created}")
+        heard.append(hear(hers))
+        amal.post(f"/api/generations/{created}/restore")
+        heard.append(hear(hers))
+        assert ask(his, type="ping") == {"type": "pong"}
+
+    assert [(one["type"], one["generationId"]) for one in heard] == [
+        ("generation:progress", created),
+        ("generation:completed", created),
+        ("generation:deleted", created),
+        ("generation:completed", created),
+    ]
+    versions = [one["version"] for one in heard]
+    assert versions == sorted(set(versions))
+
+
+def test_whoever_was_away_knows_what_somebody_who_stayed_knows(keeping: Product) -> None:
+    amal = keeping.sign_in(AMAL)
+    old, changed, gone = (amal.create()["id"] for _ in range(3))
+    with live(keeping, amal) as socket:
+        cursor = join_mine(socket)["cursor"]
+    keeping.execute("UPDATE generations SET updated_at = now() - interval '1 hour'")
+
+    change(keeping, changed, progress=5)
+    amal.http.delete(f"/api/generations/{gone}")
+    added = amal.create()["id"]
+    with live(keeping, amal) as socket:
+        missed = join_mine(socket, since=cursor)
+
+    assert [one["id"] for one in missed["generations"]] == [added, changed]
+    assert old not in json.dumps(missed)
+    assert missed["deleted"] == [gone]
+    assert int(missed["cursor"]) > int(cursor)
+    assert not missed["hasMore"]
+
+
+def test_a_cursor_that_is_none_of_ours_is_refused(product: Product, amal: Person) -> None:
+    with live(product, amal) as socket:
+        bad: tuple[object, ...] = ("", "x", "-1", "1" * 19, "١", 5, {}, [], True)
+        assert join_mine(socket)["mine"]
+        for since in bad:
+            answer = join_mine(socket, since=since)
+            assert (answer["type"], answer["code"]) == ("error", "cursor_invalid"), since
+        amal.create()
+        assert ask(socket, type="ping") == {"type": "pong"}
+        assert join_mine(socket, since=None)["mine"]
+
+
+def test_who_leaves_all_that_is_theirs_keeps_what_they_joined_by_name(
+    product: Product, amal: Person
+) -> None:
+    joined, other = amal.create()["id"], amal.create()["id"]
+
+    with live(product, amal) as socket:
+        join_mine(socket)
+        join(socket, joined)
+        say(socket, type="leave:mine")
+        say(socket, type="leave:mine")
+        assert ask(socket, type="ping") == {"type": "pong"}
+        change(product, other)
+        change(product, joined)
+        assert hear(socket)["generationId"] == joined
+        assert ask(socket, type="ping") == {"type": "pong"}
+
+
+@pytest.mark.usefixtures("_rereads_soon")
+def test_lost_bells_cost_a_follower_seconds_not_the_news(product: Product, amal: Person) -> None:
+    created = amal.create()["id"]
+
+    with live(product, amal) as socket:
+        join_mine(socket)
+        change(product, created, progress=5, ring=False)
+        event = hear(socket)
+        [added] = many(product, 1)
+        assert hear(socket)["generationId"] == added
+        product.execute("DELETE FROM generations WHERE id = %s", added)
+        gone = hear(socket)
+
+    assert (event["version"], event["progress"]) == (2, 5)
+    assert (gone["type"], gone["generationId"]) == ("generation:deleted", added)
+
+
+def test_too_much_at_once_is_told_by_one_snapshot(
+    monkeypatch: pytest.MonkeyPatch, product: Product, amal: Person
+) -> None:
+    monkeypatch.setattr(inbox, "MAX_WAITING", 10)
+    joined = amal.create()["id"]
+    ids = many(product, 20)
+
+    with live(product, amal) as socket:
+        before = join_mine(socket)
+        join(socket, joined)
+        change(product, joined, *ids, progress=3)
+        resync = hear(socket)
+        change(product, joined, progress=4)
+        after = hear(socket)
+
+    assert (resync["type"], resync["resync"]) == ("joined", True)
+    assert {one["id"] for one in resync["generations"]} == {joined, *ids}
+    assert {one["version"] for one in resync["generations"]} == {2}
+    assert int(resync["cursor"]) > int(before["cursor"])
+    assert (after["generationId"], after["version"]) == (joined, 3)
+
+
+# Manners of readers
+
+
+def test_a_reader_that_never_reads_delays_nobody_and_is_cut_off(
+    monkeypatch: pytest.MonkeyPatch, product: Product, amal: Person
+) -> None:
+    monkeypatch.setattr(door, "WRITE_WITHIN_S", 0.5)
+    monkeypatch.setattr(connections, "FLUSH_WITHIN_S", 0.1)
+    created = amal.create()["id"]
+    many(product, 200, prompt="a red rocket " * 75)
+    address = urlsplit(product.url)
+    narrow = sockets.socket()
+    narrow.setsockopt(sockets.SOL_SOCKET, sockets.SO_RCVBUF, 4096)
+    narrow.connect((address.hostname, address.port))
+
+    stalling = connect(
+        f"ws://{address.netloc}/ws",
+        sock=narrow,
+        additional_headers={"Authorization": f"Bearer {amal.token}"},
+        max_queue=1,
+        close_timeout=0.2,
+        proxy=None,
+    )
+
+    def is_cut_off() -> bool | None:
+        try:
+            say(stalled, type="ping")
+        except ConnectionClosed:
+            return True
+        return None
+
+    with stalling as stalled, live(product, amal) as other:
+        for _ in range(40):
+            say(stalled, type="join:mine")
+        join(other, created)
+        change(product, created)
+        assert hear(other)["version"] == 2
+        assert eventually(is_cut_off)
+        assert ask(other, type="ping") == {"type": "pong"}
+
+
+def test_who_only_listens_is_not_taken_for_dead(dsn: str, fal: Fal, tmp_path: Path) -> None:
+    pings = {"ws_ping_interval": 0.2, "ws_ping_timeout": 0.2}
+    with sockets.create_server(("127.0.0.1", 0)) as listening, contextlib.ExitStack() as stack:
+        port, storage = listening.getsockname()[1], str(tmp_path / "files")
+        settings = settings_for(dsn=dsn, fal=fal, port=port, storage=storage)
+        stack.enter_context(running_web(settings, listening, **pings))
+        product = Product(settings=settings, fal=fal)
+        stack.enter_context(product.open)
+        amal = product.sign_in(AMAL)
+        created = amal.create()["id"]
+        with live(product, amal) as socket:
+            join(socket, created)
+            with pytest.raises(TimeoutError):
+                socket.recv(timeout=1.5)
+            change(product, created)
+            assert hear(socket)["version"] == 2
+
+
+def test_an_eleventh_socket_waits_until_one_of_ten_goes(product: Product, amal: Person) -> None:
+    with contextlib.ExitStack() as ten:
+        first, *_ = [ten.enter_context(live(product, amal)) for _ in range(10)]
+        assert ask(first, type="ping") == {"type": "pong"}
+        with live(product, amal) as refused:
+            assert closed_with(refused) == (4429, "too_many_sockets")
+        first.close()
+
+        def again() -> bool | None:
+            with live(product, amal) as socket, contextlib.suppress(ConnectionClosed):
+                return ask(socket, type="ping") == {"type": "pong"}
+            return None
+
+        assert eventually(again)
+
+
+def test_nobody_stays_for_ever(
+    monkeypatch: pytest.MonkeyPatch, product: Product, amal: Person
+) -> None:
+    monkeypatch.setattr(follower, "LIFE_S", 0.2)
+
+    with live(product, amal) as socket:
+        assert closed_with(socket) == (1012, "renew")
 
 
 @pytest.mark.usefixtures("_rereads_soon")
@@ -308,23 +680,17 @@ def test_unknown_messages_are_answered_not_obeyed(product: Product, amal: Person
 
 
 def test_a_binary_or_an_endless_message_ends_the_socket(product: Product, amal: Person) -> None:
-    for message in (b"{}", "x" * 4097):
+    for message, code in ((b"{}", 1003), ("x" * 4097, 1009), ("ع" * 2049, 1009)):
         with live(product, amal) as socket:
             socket.send(message)
-            assert closed_with(socket)[0] == 1003
+            assert closed_with(socket)[0] == code
     with live(product, amal) as socket:
         socket.send("x" * 4096)
         assert hear(socket)["code"] == "message_unknown"
 
 
 def test_too_many_joined_end_the_socket(product: Product, amal: Person) -> None:
-    first = amal.create()["id"]
-    product.execute(
-        "INSERT INTO generations (user_id, prompt, style, input_type, seed, step, deadline_at)"
-        " SELECT user_id, 'x', style, 'text', 1, 'draw', now() FROM generations,"
-        " generate_series(1, 100)"
-    )
-    ids = [str(row["id"]) for row in product.rows("SELECT id FROM generations WHERE seed = 1")]
+    first, ids = amal.create()["id"], many(product, 100)
 
     with live(product, amal) as socket:
         for generation_id in [first, *ids[:99]]:
@@ -350,6 +716,21 @@ def test_a_session_ended_elsewhere_closes_its_sockets(product: Product, amal: Pe
         assert ask(socket, type="ping") == {"type": "pong"}
         product.execute("DELETE FROM user_sessions")
         assert closed_with(socket) == (4401, "not_signed_in")
+
+
+@pytest.mark.usefixtures("_rereads_soon")
+def test_an_account_that_is_closed_closes_its_sockets(product: Product, amal: Person) -> None:
+    with live(product, amal) as socket:
+        assert ask(socket, type="ping") == {"type": "pong"}
+        product.execute("UPDATE users SET is_active = false")
+        assert closed_with(socket) == (4403, "account_closed")
+
+
+def test_an_account_that_is_deleted_closes_its_sockets(product: Product, amal: Person) -> None:
+    with live(product, amal) as socket:
+        assert ask(socket, type="ping") == {"type": "pong"}
+        assert amal.http.delete("/api/user").status_code == 202
+        assert closed_with(socket) == (4403, "account_closed")
 
 
 def test_plain_http_finds_nothing_there(product: Product) -> None:

@@ -72,7 +72,11 @@ def test_every_code_of_an_answer_is_some_answers(product: Product) -> None:
     }
 
     elsewhere = {
-        "message_unknown",  # of sockets
+        "message_unknown",  # of sockets, as the next four
+        "account_closed",
+        "too_many_joined",
+        "too_many_messages",
+        "too_many_unsigned_sockets",
         "method_not_allowed",  # of what is no operation
         "range_not_satisfiable",  # of /files
     }

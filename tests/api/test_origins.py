@@ -83,6 +83,7 @@ STATUSES = {
     ("POST", "/api/generations"): 201,
     ("DELETE", "/api/generations/{id}"): 204,
     ("POST", "/api/generations/{id}/retry"): 201,
+    ("POST", "/api/live/ticket"): 201,
     ("DELETE", "/api/trash"): 204,
     ("DELETE", "/api/trash/{id}"): 204,
     ("DELETE", "/api/user"): 202,
@@ -238,7 +239,7 @@ def state(conn: psycopg.Connection[Any]) -> list[Any]:
     tables = (
         *("users", "user_sessions", "sign_ins", "generations", "attempts", "uploads"),
         *("idempotency_keys", "procrastinate_jobs", "purges", "account_deletions"),
-        *("fal_purges", "counters"),
+        *("fal_purges", "counters", "live_tickets", "deleted_generations"),
     )
     digest = "SELECT md5(coalesce(string_agg(t::text, ',' ORDER BY t::text), '')) FROM {} t"
     return [conn.execute(digest.format(table).encode()).fetchone() for table in tables]

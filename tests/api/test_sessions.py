@@ -179,6 +179,12 @@ ENDS = {
     "deactivated": "UPDATE users SET is_active = false WHERE id = %s",
     "deleted": "DELETE FROM users WHERE id = %s",
 }
+GOODBYES = {
+    "expired": (4401, "not_signed_in"),
+    "signed out": (4401, "not_signed_in"),
+    "deactivated": (4403, "account_closed"),
+    "deleted": (4403, "account_closed"),
+}
 OPERATIONS = [
     (verb, resource.path)
     for resource in resources
@@ -233,7 +239,7 @@ def test_open_sockets_of_every_process_hear_of_it(
             listening(socket, person.token)
         one.execute(ENDS[end], user)
 
-        assert goodbye(here) == goodbye(there) == (4401, "not_signed_in")
+        assert goodbye(here) == goodbye(there) == GOODBYES[end]
         another.send('{"type": "ping"}')
         assert json.loads(another.recv(timeout=10)) == {"type": "pong"}
 
@@ -256,7 +262,8 @@ def test_the_other_process_hears_of_a_sign_out_as_often_as_it_looks_in_earnest(
         people[3].http.delete(URL)
         assert deleted.http.delete("/api/user").status_code == 202
 
-        assert [goodbye(socket) for socket in sockets] == [(4401, "not_signed_in")] * 5
+        heard = [goodbye(socket) for socket in sockets]
+        assert heard == [*[GOODBYES["signed out"]] * 4, GOODBYES["deleted"]]
 
 
 def test_a_rotated_session_loses_its_sockets(

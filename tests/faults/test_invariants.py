@@ -94,6 +94,7 @@ def test_what_is_sound_passes() -> None:
             ("doubled", "I2", {"submissions": [submission(), submission(request_id="s")]}),
             ("doubled", "I2", {"submissions": [submission(), submission(status_code=None)]}),
             ("regressed", "I3", {"seen": {"g": [seen(4, "completed"), seen(5, "processing")]}}),
+            ("regressed", "I3", {"seen": {"g": [seen(4, "deleted"), seen(5, "completed")]}}),
             ("lost", "I4", {"objects": {}, "keys_in_use": set()}),
             ("lost", "I4", {"objects": dict.fromkeys(("m", "f", "t"), b"no picture")}),
             ("lost", "I4", {"rows": row(file_size_bytes=1)}),

@@ -175,3 +175,23 @@ def test_a_realtime_loop_outlives_a_day_without_a_database() -> None:
     passed_s = run_hurried(act)
 
     assert failures * 2 < passed_s < failures * 5
+
+
+def test_what_went_well_for_long_is_taken_up_again_at_once() -> None:
+    """Listening is one turn until the connection breaks, and the last break was days ago."""
+    breaks, a_day_s = 20, 24 * 60 * 60
+
+    async def act() -> None:
+        enough = asyncio.Event()
+        left = iter(range(breaks))
+
+        async def turn() -> None:
+            if next(left, None) is None:
+                enough.set()
+                await asyncio.Event().wait()
+            await asyncio.sleep(a_day_s)
+            raise OSError
+
+        await turns_of(turn, enough)
+
+    assert run_hurried(act) - breaks * a_day_s < breaks * 0.3

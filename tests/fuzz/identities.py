@@ -12,6 +12,7 @@ Who = Literal["nobody", "somebody"]
 
 # These end the session that they are asked with, so each is asked with one of its own.
 ENDS_SESSION = {"POST /api/auth/logout", "DELETE /api/auth/sessions", "DELETE /api/user"}
+STREAM = "GET /api/generations/{id}/events"
 _PICTURE = png(photo(32, 24))
 _numbers = count()
 
@@ -49,6 +50,9 @@ class Somebody:
 
     def make_real(self, case: Any) -> None:
         """The same valid request, about a thing that exists."""
+        if case.operation.label == STREAM:
+            # Of what is not finished there would be no end.
+            finish(self.product, self.generation_id)
         if "id" in (case.path_parameters or {}):
             case.path_parameters = {**case.path_parameters, "id": self.generation_id}
         if case.operation.label == "GET /api/generations":

@@ -1,7 +1,8 @@
-"""Between a process and PostgreSQL: a TCP proxy that can become a black hole."""
+"""Between a process and PostgreSQL: TCP proxies that can become a black hole, or withhold bells."""
 
 import asyncio
 import contextlib
+import struct
 import threading
 from collections.abc import Generator
 from pathlib import Path
@@ -55,10 +56,13 @@ class Proxy:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(self._copy(reader, forth))
-                tasks.create_task(self._copy(back, writer))
+                tasks.create_task(self._answer(back, writer))
         finally:
             writer.close()
             forth.close()
+
+    async def _answer(self, back: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await self._copy(back, writer)
 
     async def _copy(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         with contextlib.suppress(OSError):
@@ -79,17 +83,30 @@ class Proxy:
             pass
 
 
+class DeafProxy(Proxy):
+    """Drops each NotificationResponse (PostgreSQL's manual, "Message Formats")."""
+
+    async def _answer(self, back: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            while True:
+                kind, length = struct.unpack("!ci", head := await back.readexactly(5))
+                body = await back.readexactly(length - 4)
+                if kind != b"A":
+                    writer.write(head + body)
+        writer.close()
+
+
 @contextlib.contextmanager
-def proxied(dsn: str) -> Generator[tuple[Proxy, str]]:
+def proxied(dsn: str, kind: type[Proxy] = Proxy) -> Generator[tuple[Proxy, str]]:
     """The proxy in front of the server of this address, and the address through it."""
     base, _, host = dsn.partition("?host=")
-    proxy = Proxy(next(Path(host).glob(".s.PGSQL.*[0-9]")))
+    proxy = kind(next(Path(host).glob(".s.PGSQL.*[0-9]")))
     thread = threading.Thread(target=proxy.run)
     thread.start()
     try:
         port = eventually(lambda: proxy.port or None)
         database = base.rpartition("/")[2]
-        yield proxy, f"postgresql://postgres@127.0.0.1:{port}/{quote(database)}"
+        yield proxy, f"postgresql://postgres@127.0.0.1:{port}/{quote(database)}?sslmode=disable"
     finally:
         proxy.end()
         thread.join(10)

@@ -12,11 +12,12 @@ from typing import Any, Literal, cast
 
 import pyvips
 
-from tests.faults.rig.watching import Seen
+from tests.faults.rig.watching import DELETED, Seen
 from tests.simulator.harness import Json
 
 Kind = Literal["lost", "doubled", "stuck", "regressed", "broken"]
 ENDED = frozenset({"completed", "failed"})
+AFTER_AN_END = {("failed", "completed"), ("failed", DELETED), ("completed", DELETED)}
 # What a client may be told while something is killed, beside what it asked for.
 _NO_FAULT = frozenset({200, 201, 204, 404, 409, 429, 503})
 _KEYS = ("master_key", "result_image_key", "thumbnail_key")
@@ -111,11 +112,11 @@ def _was_ended(submission: Json) -> bool:
 
 
 def _absorbed(told: Witnesses) -> Iterable[Violation]:
-    """I3: an end is an end; only a failure may become a success, once."""
+    """I3: an end is an end; only a failure may become a success, and any may be deleted."""
     for generation_id, channel, seen in _by_channel(told):
         statuses = [one.status for one in seen]
-        changes = [b for a, b in pairwise(statuses) if a in ENDED and b != a]
-        if changes not in ([], ["completed"]):
+        changes = {(a, b) for a, b in pairwise(statuses) if a in {*ENDED, DELETED} and b != a}
+        if changes - AFTER_AN_END:
             what = f"{generation_id} went on after its end ({channel}): {statuses}"
             yield Violation(kind="regressed", invariant="I3", what=what)
 

@@ -16,6 +16,7 @@ from websockets.sync.client import ClientConnection, connect
 from tests.product import Person
 
 Channel = Literal["socket", "question"]
+DELETED = "deleted"  # what a socket tells of one that went; questions answer 404
 _ASK_EVERY_S = 0.25
 _RECONNECT_S = 0.1
 
@@ -89,7 +90,7 @@ class Watcher:
         generation_id, version = event.get("generationId"), event.get("version")
         shown = event.get("snapshot", event)
         if isinstance(generation_id, str) and isinstance(version, int):
-            status = cast("dict[str, str]", shown)["status"]
+            status = cast("dict[str, str]", shown).get("status", DELETED)
             one = Seen(channel="socket", version=version, status=status)
             self.seen[generation_id].append(one)
 

@@ -1,0 +1,21 @@
+"""What live connections of all kinds share in one process."""
+
+from dataclasses import dataclass
+
+from madar.db.pool import Pool
+from madar.realtime.endings import Ending
+from madar.realtime.hub import Hub
+from madar.realtime.messages import Finish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Live:
+    """`finish` makes of what PostgreSQL built what a reader of a language sees."""
+
+    hub: Hub
+    pool: Pool
+    finish: Finish
+
+    def stop(self, ending: Ending) -> None:
+        """Every connection ends by itself then, whatever its kind."""
+        self.hub.end_all(ending)
