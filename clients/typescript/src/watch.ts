@@ -1,0 +1,101 @@
+/** GET /api/generations/{id}/events, taken up again where it broke off, until the generation has ended. */
+import { Backoff } from "./backoff.js";
+import { type Clock, pause } from "./clock.js";
+import type { FromServer } from "./contract.js";
+import type { Http } from "./http.js";
+import { hasEnded, type Known, Memory } from "./memory.js";
+import { MadarProblem, MadarUnreachable } from "./problem.js";
+import { eventsIn } from "./stream.js";
+
+/** The server says something every 15 seconds. */
+export const SILENCE_MS = 45_000;
+
+export interface WatchNeeds {
+  http: Http;
+  clock: Clock;
+  random: () => number;
+}
+
+/** Throws MadarProblem where asking again would not help, and the signal's reason. */
+export async function* watch(
+  id: string,
+  { http, clock, random }: WatchNeeds,
+  signal?: AbortSignal,
+): AsyncGenerator<Known, void> {
+  const memory = new Memory();
+  const backoff = new Backoff(random);
+  const stream = new Stream(id, http, clock, signal);
+  for (;;) {
+    let waitMs: number;
+    const beganAt = clock.now();
+    try {
+      for await (const message of stream.read(memory.get(id)?.version)) {
+        for (const known of memory.take(message)) {
+          yield known;
+          if (hasEnded(known)) return;
+        }
+      }
+      if (stream.hasEnded) return;
+      waitMs = backoff.next(clock.now() - beganAt);
+    } catch (error) {
+      if (memory.get(id) && error instanceof MadarProblem && error.status === 404) {
+        yield* memory.takeDeleted(id);
+        return;
+      }
+      waitMs = afterFailure(error, backoff, clock.now() - beganAt);
+    }
+    await pause(clock, Math.max(waitMs, stream.retryMs), signal);
+  }
+}
+
+/** One answer after the other. */
+class Stream {
+  retryMs = 0;
+  hasEnded = false;
+
+  constructor(
+    readonly id: string,
+    readonly http: Http,
+    readonly clock: Clock,
+    readonly signal: AbortSignal | undefined,
+  ) {}
+
+  async *read(version: number | undefined): AsyncGenerator<FromServer, void> {
+    const silence = new AbortController();
+    const signal = this.signal ? AbortSignal.any([this.signal, silence.signal]) : silence.signal;
+    const headers = { Accept: "text/event-stream", ...lastEvent(version) };
+    const path = `/api/generations/${encodeURIComponent(this.id)}/events`;
+    const response = await this.http.open({ method: "GET", path, headers, signal });
+    if (!response.body || response.status === 204) {
+      this.hasEnded = true;
+      return;
+    }
+    let callOff = () => {};
+    const lives = () => {
+      callOff();
+      callOff = this.clock.after(SILENCE_MS, () => silence.abort());
+    };
+    const retry = (ms: number) => {
+      this.retryMs = ms;
+    };
+    lives();
+    try {
+      for await (const { data } of eventsIn(response.body, { lives, retry })) yield JSON.parse(data);
+    } catch (error) {
+      if (this.signal?.aborted) throw error;
+      throw new MadarUnreachable("the stream broke off", { cause: error });
+    } finally {
+      callOff();
+    }
+  }
+}
+
+function lastEvent(version: number | undefined): Record<string, string> {
+  return version === undefined ? {} : { "Last-Event-ID": String(version) };
+}
+
+function afterFailure(error: unknown, backoff: Backoff, livedMs: number): number {
+  if (error instanceof MadarUnreachable) return backoff.next(livedMs);
+  if (!(error instanceof MadarProblem) || !error.retryable) throw error;
+  return (error.retryAfterS ?? 0) * 1000 + backoff.next(livedMs);
+}

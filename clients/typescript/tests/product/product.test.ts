@@ -1,0 +1,170 @@
+/** Against a running product; tests/test_typescript_client.py starts it and says where it is. */
+import assert from "node:assert/strict";
+import { describe, test } from "node:test";
+
+import { type Clock, realClock } from "../../src/clock.js";
+import { hasEnded, type Known, MadarClient, type MadarOptions, MadarProblem } from "../../src/index.js";
+import { Proxy } from "./proxy.js";
+
+/** Set by the test that starts this. */
+function told(name: string): string {
+  return process.env[name] ?? assert.fail(`${name} is not set`);
+}
+
+const URL_OF_PRODUCT = told("MADAR_URL");
+const ROCKET = { style: "voxel-3d", textPrompt: "a red rocket", seed: 7 };
+
+/** Comes back soon, so that nobody sleeps here; deadlines, which are longer, stay as they are. */
+const hasty: Clock = {
+  now: realClock.now,
+  after: (ms, run) => realClock.after(ms <= 5_000 ? ms / 20 : ms, run),
+};
+/** Else the wait between attempts would grow past what `hasty` shortens. */
+const random = () => Math.random() / 10;
+
+function clientOf(token: string, options: Partial<MadarOptions> = {}) {
+  return new MadarClient({ baseUrl: URL_OF_PRODUCT, token, clock: hasty, random, ...options });
+}
+
+const amal = clientOf(told("AMAL"));
+
+/** The first that fits; what was heard before counts too. */
+function news<T>() {
+  const heard: T[] = [];
+  const waiting = new Set<() => void>();
+  return {
+    heard,
+    tell(one: T) {
+      heard.push(one);
+      for (const look of waiting) look();
+    },
+    until(fits: (one: T) => boolean): Promise<T> {
+      return new Promise((resolve) => {
+        const look = () => {
+          const found = heard.find(fits);
+          if (found === undefined) return;
+          waiting.delete(look);
+          resolve(found);
+        };
+        waiting.add(look);
+        look();
+      });
+    },
+  };
+}
+
+describe("before there is a worker", () => {
+  test("what a gallery does", async () => {
+    assert.ok((await amal.signInUrl("/gallery")).url.includes("/google/"));
+    assert.equal((await amal.me()).email, "amal@madar.test");
+    assert.ok((await amal.styles()).some(({ id }) => id === "voxel-3d"));
+
+    const manner = { idempotencyKey: crypto.randomUUID() };
+    const made = await amal.createGeneration(ROCKET, manner);
+    assert.deepEqual(await amal.createGeneration(ROCKET, manner), made, "the same key, once");
+    assert.equal((await amal.getGeneration(made.id)).prompt, "a red rocket");
+    assert.equal((await amal.like(made.id)).isLiked, true);
+    const liked = [];
+    for await (const { id } of amal.listGenerations({ liked: true, limit: 1 })) liked.push(id);
+    assert.deepEqual(liked, [made.id]);
+
+    assert.equal((await amal.cancel(made.id)).errorCode, "cancelled");
+    const again = await amal.retry(made.id);
+    assert.equal(again.parentId, made.id);
+    await amal.delete(again.id, { permanent: true });
+    await assert.rejects(amal.getGeneration(again.id), { status: 404, code: "not_found" });
+
+    assert.equal((await amal.trash()).generations.length, 0);
+    assert.ok((await amal.stats()).totalGenerations > 0);
+    const changed = await amal.changeProfile({ displayName: "Amal A." });
+    assert.equal((await amal.profile()).displayName, changed.displayName);
+  });
+
+  test("pictures are uploaded", async () => {
+    const picture = new Blob([Buffer.from(told("PICTURE"), "base64")], { type: "image/png" });
+
+    const { id } = await amal.uploadImage(picture);
+    const wish = { style: "voxel-3d", inputType: "image" } as const;
+    const fromUpload = await amal.createGeneration({ ...wish, sourceUploadId: id });
+    const fromForm = await amal.createGeneration({ ...wish, picture, customColors: ["#ff0000", "#00ff00"] });
+
+    assert.equal((await amal.getGeneration(fromUpload.id)).sourceUploadId, id);
+    const seen = await amal.getGeneration(fromForm.id);
+    assert.deepEqual(seen.customColors, ["#ff0000", "#00ff00"]);
+    assert.ok(seen.sourceImageUrl);
+  });
+
+  test("a refusal speaks Arabic to whoever reads Arabic", async () => {
+    const arabic = clientOf(told("BADR"), { language: "ar" });
+
+    const refused = await arabic.createGeneration({ ...ROCKET, textPrompt: " " }).catch((error) => error);
+
+    assert.ok(refused instanceof MadarProblem);
+    assert.deepEqual([refused.status, refused.code], [422, "prompt_empty"]);
+    assert.match(refused.detail, /[\u0600-\u06ff]{3}/);
+    assert.deepEqual(refused.errors.map(({ pointer }) => pointer), ["/textPrompt"]);
+    assert.match(refused.errors[0]?.detail ?? "", /[\u0600-\u06ff]{3}/);
+  });
+});
+
+describe("live, each beside the other", { concurrency: true }, () => {
+  test("whoever was cut off knows in the end what somebody who stayed knows", async () => {
+    const proxy = new Proxy(new URL(URL_OF_PRODUCT));
+    const away = clientOf(told("AMAL"), { baseUrl: await proxy.listening() });
+    const { id } = await amal.createGeneration(ROCKET);
+    const [stayed, returned, mine, watched] = [news<Known>(), news<Known>(), news<Known>(), news<Known>()];
+    const isIt = (known: Known) => known.id === id;
+    const isOver = (known: Known) => isIt(known) && hasEnded(known);
+
+    const [line, cutLine] = [amal.live(), away.live()];
+    line.follow(id, stayed.tell);
+    cutLine.follow(id, returned.tell);
+    cutLine.followMine(mine.tell);
+    const watching = (async () => {
+      for await (const known of away.watch(id)) watched.tell(known);
+    })();
+    await Promise.all([stayed, returned, mine, watched].map(({ until }) => until(isIt)));
+
+    proxy.cut();
+    const madeMeanwhile = await amal.createGeneration(ROCKET);
+    await fetch(told("STAGE"), { method: "POST" });
+    await stayed.until(isOver);
+    assert.ok(!returned.heard.some(isOver));
+    proxy.heal();
+    await Promise.all([returned.until(isOver), mine.until(isOver), watching]);
+    await mine.until((known) => known.id === madeMeanwhile.id && hasEnded(known));
+
+    const end = lasting(line.snapshot(id));
+    assert.equal(end.status, "completed");
+    assert.deepEqual(lasting(cutLine.snapshot(id)), end);
+    assert.deepEqual(lasting(watched.heard.at(-1)), end);
+    assert.deepEqual(lasting(await amal.getGeneration(id)), end);
+    const versions = returned.heard.map(({ version }) => version);
+    assert.deepEqual(versions, [...new Set(versions)].sort((one, other) => one - other));
+    line.close();
+    cutLine.close();
+    proxy.close();
+  });
+
+  test("after a sign-out nothing comes any more", async () => {
+    const dana = clientOf(told("DANA"));
+    const states = news<string>();
+    const live = dana.live({ onState: states.tell });
+    live.followMine(() => {});
+    await states.until((state) => state === "open");
+
+    await dana.signOut();
+    await states.until((state) => state === "signedOut");
+
+    assert.equal(live.ending?.reason, "not_signed_in");
+    await assert.rejects(dana.me(), { status: 401, code: "not_signed_in" });
+    live.close();
+  });
+});
+
+/** Without what ages: links, and what only a whole snapshot tells. */
+function lasting(known: Partial<Known & object> | undefined) {
+  assert.ok(known && !("deleted" in known && known.deleted));
+  const { id, version, status, progress, prompt, result } = known as Exclude<Known, { deleted: true }>;
+  return { id, version, status, progress, prompt, size: result?.fileSize, alpha: result?.transparency };
+}
