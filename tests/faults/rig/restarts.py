@@ -84,6 +84,7 @@ def _taken(round_: Round, generation_id: str, back: float) -> float | None:
 
 
 def _heard(round_: Round, generation_id: str, back: float) -> float | None:
-    """Something newer than what it was told when it joined."""
+    """Something newer than what it was told when it joined, or then already how it ended."""
     told = [one for one in round_.watcher.seen.get(generation_id, ()) if one.channel == "socket"]
-    return time.monotonic() - back if any(one.version > told[0].version for one in told) else None
+    is_told = any(one.version > told[0].version or one.status == "completed" for one in told)
+    return time.monotonic() - back if is_told else None
