@@ -6,14 +6,15 @@ import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Literal, Self, cast
+from typing import Literal, Self
 
 import httpx
 import orjson
 from websockets.exceptions import WebSocketException
-from websockets.sync.client import ClientConnection, connect
+from websockets.sync.client import connect
 
 from tests.product import Person
+from tests.simulator.harness import Json
 
 Channel = Literal["socket", "question"]
 DELETED = "deleted"  # what a socket tells of one that went; questions answer 404
@@ -30,7 +31,10 @@ class Seen:
 
 @dataclass(eq=False)
 class Watcher:
-    """Watches what it is told to until told to stop; outlives whatever becomes of the server."""
+    """Hears of all that is the person's, and asks about what it is told to, until told to stop.
+
+    It outlives whatever becomes of the server.
+    """
 
     person: Person
     url: str
@@ -38,6 +42,7 @@ class Watcher:
     codes: set[int] = field(default_factory=set[int])
     heard_at: float = 0.0
     _watched: frozenset[str] = frozenset()
+    _cursor: str | None = None
     _ended: threading.Event = field(default_factory=threading.Event)
     _threads: list[threading.Thread] = field(default_factory=list[threading.Thread])
 
@@ -68,30 +73,23 @@ class Watcher:
             self._ended.wait(_RECONNECT_S)
 
     def _listen(self) -> None:
+        """Follows everything of the person, and comes back with what it was told to come with."""
         token = {"Authorization": f"Bearer {self.person.token}"}
         url = self.url.replace("http://", "ws://") + "/ws"
         with connect(url, additional_headers=token, proxy=None, open_timeout=5) as live:
-            joined: frozenset[str] = frozenset()
+            live.send(orjson.dumps({"type": "join:mine", "since": self._cursor}).decode())
             while not self._ended.is_set():
-                joined = self._join(live, joined)
                 with contextlib.suppress(TimeoutError):
-                    self._note(orjson.loads(live.recv(0.1)))
+                    self._hear(orjson.loads(live.recv(0.1)))
 
-    def _join(self, live: ClientConnection, joined: frozenset[str]) -> frozenset[str]:
-        watched = self._watched
-        for each in watched - joined:
-            live.send(orjson.dumps({"type": "join:generation", "generationId": each}).decode())
-        for each in joined - watched:
-            live.send(orjson.dumps({"type": "leave:generation", "generationId": each}).decode())
-        return watched
-
-    def _note(self, event: dict[str, object]) -> None:
+    def _hear(self, message: Json) -> None:
         self.heard_at = time.monotonic()
-        generation_id, version = event.get("generationId"), event.get("version")
-        shown = event.get("snapshot", event)
-        if isinstance(generation_id, str) and isinstance(version, int):
-            status = cast("dict[str, str]", shown).get("status", DELETED)
-            one = Seen(channel="socket", version=version, status=status)
+        self._cursor = message.get("cursor", self._cursor)
+        for each in message.get("generations", [message]):
+            generation_id = each.get("id", each.get("generationId"))
+            one = Seen(
+                channel="socket", version=each["version"], status=each.get("status", DELETED)
+            )
             self.seen[generation_id].append(one)
 
     def _ask(self) -> None:
