@@ -162,7 +162,7 @@ class Follower:
             for one in shown:
                 self.inbox.show(UUID(one["id"]), one["version"])
             for generation_id, version in mine.deletions:
-                self.inbox.show(generation_id, version)
+                self._live.hub.show_deletion(self.inbox, generation_id, version)
         finally:
             self.inbox.go_on()
         self._cursor = mine.cursor

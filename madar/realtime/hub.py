@@ -4,10 +4,12 @@ The hub reads changed rows once per tick, whoever wants them, and never waits fo
 """
 
 import asyncio
+import logging
 import time
 from collections import Counter, defaultdict
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from uuid import UUID
 
 from madar.db.live import Changed, News
@@ -15,9 +17,13 @@ from madar.realtime.endings import NOT_SIGNED_IN, Ending
 from madar.realtime.inbox import Inbox
 from madar.realtime.messages import Finish, Told
 
+log = logging.getLogger(__name__)
+
 TICK_S = 0.01
 MAX_SOCKETS = 10  # of one person, in this process
-MAX_REREAD = 1000  # at once: to ask for more would hold the event loop
+# Read in one tick of what rang, and as many of what may have changed unheard: more would hold the
+# event loop.
+MAX_READ = 1000
 
 ReadNews = Callable[[Mapping[UUID, int]], Awaitable[Sequence[News]]]
 
@@ -43,7 +49,9 @@ class Hub:
         self._wanted: defaultdict[UUID, set[Inbox]] = defaultdict(set)
         self._followed: defaultdict[UUID, set[Inbox]] = defaultdict(set)
         self._changed: dict[UUID, _Bell] = {}
-        self._unsure: dict[UUID, None] = {}
+        self._unsure: list[UUID] = []
+        self._is_unsure_anew = False
+        self._versions_found: dict[UUID, int] = {}
         self._rung = asyncio.Event()
         self._read_at = 0.0
         self._ending: Ending | None = None
@@ -92,23 +100,42 @@ class Hub:
         inbox.forget_mine()
         _discard(self._followed, inbox.user_id, inbox)
 
+    def show_deletion(self, inbox: Inbox, generation_id: UUID, version: int) -> None:
+        """An answer tells of it."""
+        inbox.show(generation_id, version)
+        self._part(inbox, generation_id, version)
+
     def ring(self, generation_id: UUID, *, version: int = 0, owner_id: UUID | None = None) -> None:
         """It changed, or may have; what nobody wants to hear of is not read."""
         if generation_id in self._wanted or owner_id in self._followed:
             self._note(generation_id, _Bell(version=version, owner_id=owner_id))
 
     def ring_all(self) -> None:
-        """After silence of unknown length: read everything that anybody joined, by and by."""
-        self._unsure = dict.fromkeys(self._wanted)
+        """After silence of unknown length: read everything that anybody joined, by and by.
+
+        What is being read so is read to its end before that begins anew, or the last would wait for
+        ever.
+        """
+        if self._unsure:
+            self._is_unsure_anew = True
+        else:
+            self._unsure = list(self._wanted)
         if self._unsure:
             self._rung.set()
 
     def ring_changed(self, rows: Iterable[Changed]) -> None:
-        """Those of which a follower of their owner has not heard in this version."""
+        """Those of which a follower of their owner has not heard in this version.
+
+        Inboxes do not remember everything that they were told, so what was found before in this
+        version rings only for those who are known to have an older one.
+        """
+        found = {row.id: row.version for row in rows}
         for row in rows:
+            oldest = 1 if self._versions_found.get(row.id, 0) >= row.version else 0
             followers = self._followed.get(row.user_id, ())
-            if any(inbox.known(row.id) < row.version for inbox in followers):
+            if any(oldest <= inbox.known(row.id) < row.version for inbox in followers):
                 self.ring(row.id, version=row.version, owner_id=row.user_id)
+        self._versions_found = found
 
     @property
     def followed_ids(self) -> list[UUID]:
@@ -156,7 +183,10 @@ class Hub:
                 self._note(generation_id, bell)
             raise
         for news in found:
-            self._tell(news, changed[news.id])
+            try:
+                self._tell(news, changed[news.id])
+            except Exception:  # what a later release writes may be unknown here
+                log.exception("realtime.untold", extra={"generation_id": str(news.id)})
 
     def _note(self, generation_id: UUID, bell: _Bell) -> None:
         """Beside what is noted of it already."""
@@ -168,14 +198,16 @@ class Hub:
 
     def _taken(self) -> dict[UUID, _Bell]:
         """What rang, and some of what may have changed unheard."""
-        changed, self._changed = self._changed, {}
-        for _ in range(min(MAX_REREAD, len(self._unsure))):
-            generation_id, _ = self._unsure.popitem()
+        taken = {one: self._changed.pop(one) for one in list(islice(self._changed, MAX_READ))}
+        for _ in range(min(MAX_READ, len(self._unsure))):
+            generation_id = self._unsure.pop()
             if generation_id in self._wanted:
-                changed.setdefault(generation_id, _UNHEARD)
-        if self._unsure:
+                taken.setdefault(generation_id, _UNHEARD)
+        if not self._unsure and self._is_unsure_anew:
+            self._unsure, self._is_unsure_anew = list(self._wanted), False
+        if self._changed or self._unsure:
             self._rung.set()
-        return changed
+        return taken
 
     def _known(self, generation_id: UUID, bell: _Bell) -> int:
         """The oldest of the versions that those who hear of it know."""
@@ -193,9 +225,8 @@ class Hub:
         told = Told(news, self._finish, version=version)
         for inbox in hearing:
             inbox.put(told)
-            # One that was shown it in a newer version joined it after it was restored.
-            if told.is_deleted and inbox.known(news.id) <= version:
-                self._part(inbox, news.id)
+            if told.is_deleted:
+                self._part(inbox, news.id, version)
 
     def _entitled(self, generation_id: UUID, owner_id: UUID | None) -> list[Inbox]:
         """Who has only asked for it may be a stranger, whom the snapshot is about to refuse."""
@@ -205,10 +236,14 @@ class Hub:
             if inbox.user_id == owner_id or (owner_id is None and inbox.known(generation_id))
         ]
 
-    def _part(self, inbox: Inbox, generation_id: UUID) -> None:
-        """Nobody can join what is deleted, so nobody stays joined; that it is so is still told."""
-        inbox.joined.pop(generation_id, None)
-        _discard(self._wanted, generation_id, inbox)
+    def _part(self, inbox: Inbox, generation_id: UUID, version: int) -> None:
+        """Nobody can join what is deleted, so nobody stays joined; that it is so is still told.
+
+        One that was shown it in a newer version joined it after it was restored.
+        """
+        if inbox.known(generation_id) <= version:
+            inbox.part(generation_id)
+            _discard(self._wanted, generation_id, inbox)
 
     def _hearing(self, generation_id: UUID, owner_id: UUID | None) -> set[Inbox]:
         wanting = self._wanted.get(generation_id, set[Inbox]())

@@ -22,12 +22,14 @@ class Inbox:
 
     Newer rows replace older ones. `joined` has the newest version that is known of each, and `mine`
     the same of whatever is the person's, if they want to hear of all that. The former are few; when
-    too many of the latter wait they are dropped, and the reader has to look at them anew.
+    too many of the latter wait they are dropped, and the reader has to look at them anew. `_parted`
+    are former ones whose deletion waits: nobody else tells their reader of it.
     """
 
     __slots__ = (
         "_finals",
         "_holds",
+        "_parted",
         "_progress",
         "_progress_at",
         "_waiter",
@@ -46,6 +48,7 @@ class Inbox:
         self.mine: dict[UUID, int] | None = None
         self.is_overflowed = False
         self.ending: Ending | None = None
+        self._parted: set[UUID] = set()
         self._finals: dict[UUID, Told] = {}
         self._progress: dict[UUID, Told] = {}
         self._progress_at = 0.0
@@ -77,6 +80,7 @@ class Inbox:
         for waiting in (self._finals, self._progress):
             if generation_id in waiting and waiting[generation_id].version <= version:
                 del waiting[generation_id]
+        self._parted.intersection_update(self._finals)
 
     async def get(self) -> Told | Literal["overflow"] | Ending:
         """The next one, for a single reader."""
@@ -92,9 +96,15 @@ class Inbox:
         self._holds -= 1
         self._wake()
 
+    def part(self, generation_id: UUID) -> None:
+        """It is deleted, so it is not joined any longer; that it is so is told whatever happens."""
+        if self.joined.pop(generation_id, None) is not None and generation_id in self._finals:
+            self._parted.add(generation_id)
+
     def forget(self, generation_id: UUID) -> None:
         """What waits of it is dropped, unless it is heard of for another reason."""
         self.joined.pop(generation_id, None)
+        self._parted.discard(generation_id)
         if self.mine is None:
             self._finals.pop(generation_id, None)
             self._progress.pop(generation_id, None)
@@ -118,7 +128,7 @@ class Inbox:
 
     def _drop_unjoined(self) -> None:
         for waiting in (self._finals, self._progress):
-            for generation_id in waiting.keys() - self.joined.keys():
+            for generation_id in waiting.keys() - self.joined.keys() - self._parted:
                 del waiting[generation_id]
 
     def _take(self) -> Told | Literal["overflow"] | Ending | None:
@@ -129,7 +139,9 @@ class Inbox:
         if self.is_overflowed:
             return OVERFLOW
         if self._finals:
-            return _first(self._finals)
+            told = _first(self._finals)
+            self._parted.discard(told.id)
+            return told
         if not self._progress or time.monotonic() < self._progress_at:
             return None
         self._progress_at = time.monotonic() + PROGRESS_EVERY_S

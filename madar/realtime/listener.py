@@ -14,8 +14,10 @@ import logging
 import random
 import secrets
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from functools import partial
+from itertools import islice
+from typing import TypeVar
 from uuid import UUID
 
 import psycopg
@@ -25,24 +27,26 @@ from madar.clients.cache import Cache, styles_key
 from madar.db import sessions, system
 from madar.db.live import Changed, get_moment, list_changed_ids, list_news
 from madar.db.pool import KEEPALIVE, Pool, connection, read
-from madar.db.sql import Connection
 from madar.db.system import GENERATIONS_CHANNEL, STYLES_CHANNEL
 from madar.errors import Unavailable
 from madar.i18n import LANGUAGES
 from madar.liveness import Liveness
-from madar.realtime.endings import FORBIDDEN, NOT_SIGNED_IN
+from madar.realtime.endings import FORBIDDEN
 from madar.realtime.hub import Hub
 
 log = logging.getLogger(__name__)
 
+T = TypeVar("T")
+
 REREAD_S = 5
-SESSIONS_AT_ONCE = 500
+AT_ONCE = 500  # people or sessions asked about: to write down ten thousand ids holds the event loop
 PULSE_EVERY_S = 10
 HEARD_WITHIN_S = 10
 ANSWER_WITHIN_S = 10
 RECONNECT_MAX_S = 5
 LISTEN, PULSE = "realtime.listen", "realtime.pulse"
 DELIVER, REREAD = "realtime.deliver", "realtime.reread"
+SESSIONS = "realtime.sessions"
 
 
 class Unheard(Exception):
@@ -121,6 +125,7 @@ class Listener:
             PULSE: self._pulse,
             DELIVER: self._deliver,
             REREAD: self._reread,
+            SESSIONS: self._end_sessions,
         }
         async with asyncio.TaskGroup() as tasks:
             for loop, turn in turns.items():
@@ -207,30 +212,26 @@ class Listener:
         except BaseException:
             self._may_have_missed.set()
             raise
-        await self._end_sessions()
-
-    async def _end_sessions(self) -> None:
-        """Piece by piece: to write down ten thousand ids takes long enough to be noticed."""
-        owners = list(self._hub.sessions.items())
-        for start in range(0, len(owners), SESSIONS_AT_ONCE):
-            piece = dict(owners[start : start + SESSIONS_AT_ONCE])
-            for one in await read(self._pool, partial(sessions.list_ended_sessions, owners=piece)):
-                ending = FORBIDDEN if one.is_account_closed else NOT_SIGNED_IN
-                self._hub.end_sessions([one.id], ending)
 
     async def _reread_followed(self) -> None:
         """What nobody has joined by its id is found by its owner, from where the last one began."""
-        owner_ids = self._hub.followed_ids
-
-        async def changed(conn: Connection) -> tuple[int, list[Changed]]:
-            moment = await get_moment(conn)
-            since = moment if self._read_until is None else self._read_until
-            if not owner_ids:
-                return moment, []
-            return moment, await list_changed_ids(conn, owner_ids=owner_ids, since=since)
-
-        self._read_until, rows = await read(self._pool, changed)
+        moment = await read(self._pool, get_moment)
+        since = moment if self._read_until is None else self._read_until
+        rows: list[Changed] = []
+        for piece in _pieces(self._hub.followed_ids):
+            rows += await read(self._pool, partial(list_changed_ids, owner_ids=piece, since=since))
+        self._read_until = moment
         self._hub.ring_changed(rows)
+
+    async def _end_sessions(self) -> None:
+        await self._liveness.sleep(SESSIONS, REREAD_S)
+        for piece in _pieces(self._hub.sessions.items()):
+            ended = await read(
+                self._pool, partial(sessions.list_ended_sessions, owners=dict(piece))
+            )
+            closed = {one.id for one in ended if one.is_account_closed}
+            self._hub.end_sessions(closed, FORBIDDEN)
+            self._hub.end_sessions({one.id for one in ended} - closed)
 
     def _ring(self, payload: str) -> None:
         """What a release before this one rings names no owner."""
@@ -240,6 +241,12 @@ class Listener:
             self._hub.ring(UUID(generation_id), version=int(version), owner_id=owner_id)
         except ValueError:
             log.warning("bell.unreadable")
+
+
+def _pieces(those: Iterable[T]) -> Iterator[list[T]]:
+    rest = iter(those)
+    while piece := list(islice(rest, AT_ONCE)):
+        yield piece
 
 
 async def _ping(conn: AsyncConnection) -> None:

@@ -1,7 +1,6 @@
 -- name: list_news(ids, versions) many
 -- For the hub, which checked the owner when somebody joined: of these, what is newer than the
--- version it knows of each. One whose row is gone is news for as long as it is asked for. One that
--- is being revived is still failed for everybody.
+-- version it knows of each. One whose row is gone is news for as long as it is asked for.
 WITH news AS MATERIALIZED (
     SELECT asked.id,
            g.user_id,
@@ -11,7 +10,7 @@ WITH news AS MATERIALIZED (
       FROM unnest($1::uuid[], $2::bigint[]) AS asked (id, version)
       LEFT JOIN generations g ON g.id = asked.id
      WHERE g.id IS NULL
-        OR (g.version > asked.version AND (g.state <> 'reviving' OR g.deleted_at IS NOT NULL))
+        OR g.version > asked.version
 )
 SELECT news.id, news.user_id, news.version, news.state, news.is_deleted,
        d.document::text AS document

@@ -2,12 +2,15 @@
 
 import asyncio
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
+from typing import cast
 from uuid import UUID, uuid4
 
 import pytest
 
 from madar.db.live import Changed, News
+from madar.domain.generations import State
 from madar.realtime import hub as hubs
 from madar.realtime import inbox as inboxes
 from madar.realtime.endings import FORBIDDEN, NOT_SIGNED_IN, SERVICE_RESTART
@@ -219,7 +222,7 @@ def test_after_a_silence_everything_joined_is_read_again() -> None:
 def test_everything_is_read_by_and_by_and_what_rings_does_not_wait_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hubs, "MAX_REREAD", 2)
+    monkeypatch.setattr(hubs, "MAX_READ", 2)
     many, table = [uuid4() for _ in range(5)], Table()
 
     async def act(hub: Hub, table: Table) -> None:
@@ -260,6 +263,86 @@ def test_after_a_silence_only_what_followers_have_not_heard_is_read() -> None:
 
 
 # Deletions
+
+
+def test_a_second_silence_does_not_begin_the_reading_of_the_first_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The last would wait for ever; but what was read before it is read once more."""
+    monkeypatch.setattr(hubs, "MAX_READ", 2)
+    many, table = [uuid4() for _ in range(6)], Table()
+
+    async def act(hub: Hub, table: Table) -> None:
+        for _ in range(3):
+            hub.ring_all()
+            await hub.deliver(table.read)
+        assert {one for known in table.asked for one in known} == set(many)
+        while hub.rung.is_set():
+            await hub.deliver(table.read)
+
+    delivered(act, table, joined(*many))
+
+    assert Counter(one for known in table.asked for one in known) == dict.fromkeys(many, 2)
+
+
+def test_what_many_rang_at_once_is_read_piece_by_piece(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(hubs, "MAX_READ", 2)
+    many = [uuid4() for _ in range(5)]
+    table = Table(*(news(1, id=one) for one in many))
+
+    async def act(hub: Hub, table: Table) -> None:
+        for one in many:
+            hub.ring(one)
+        while hub.rung.is_set():
+            await hub.deliver(table.read)
+
+    found = delivered(act, table, joined(*many))
+
+    assert found == [{(one, 1) for one in many}]
+    assert [len(known) for known in table.asked] == [2, 2, 1]
+
+
+def test_what_was_found_once_is_not_told_again_though_it_was_forgotten() -> None:
+    """More changed than an inbox remembers; every re-reading finds all of it for half a minute."""
+    many = [uuid4() for _ in range(inboxes.MAX_REMEMBERED + 50)]
+    table = Table(*(news(1, id=one) for one in many))
+    changed = [Changed(id=one, user_id=AMAL, version=1) for one in many]
+
+    async def run() -> None:
+        hub = Hub(unfinished)
+        opened(hub, mine=True)
+        for _ in range(3):
+            hub.ring_changed(changed)
+            while hub.rung.is_set():
+                await hub.deliver(table.read)
+
+    asyncio.run(run())
+
+    assert Counter(one for known in table.asked for one in known) == dict.fromkeys(many, 1)
+
+
+def test_a_row_that_cannot_be_told_takes_nothing_from_the_others() -> None:
+    """As of a state that only a later release knows."""
+    odd = cast("State", "dreaming")
+
+    async def act(hub: Hub, table: Table) -> None:
+        hub.ring(A)
+        hub.ring(B)
+        await hub.deliver(table.read)
+
+    assert delivered(act, Table(news(2, state=odd), news(3, id=B)), joined(A, B)) == [{(B, 3)}]
+
+
+def test_an_answer_that_tells_of_a_deletion_ends_the_joining() -> None:
+    async def act(hub: Hub, table: Table) -> None:
+        inbox = opened(hub, A, B)
+        hub.show_deletion(inbox, A, 3)
+        inbox.show(B, 5)
+        hub.show_deletion(inbox, B, 4)
+        assert inbox.joined == {B: 5}
+        del table
+
+    delivered(act, Table())
 
 
 def test_what_is_deleted_is_told_once_and_joined_no_more() -> None:

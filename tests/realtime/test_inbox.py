@@ -264,3 +264,22 @@ def test_an_ended_inbox_wakes_its_reader_and_tells_the_first_reason() -> None:
         return reading.result()
 
     assert asyncio.run(run()) == NOT_SIGNED_IN
+
+
+def test_a_deletion_of_what_was_joined_by_its_id_is_told_whatever_else_is_dropped() -> None:
+    """It is not joined any longer, so nobody else tells of it."""
+
+    async def run(*, overflows: bool) -> list[tuple[UUID, int]]:
+        hub = Hub(unfinished)
+        inbox = opened(hub, A, mine=True)
+        inbox.put(told(deleted(4)))
+        inbox.part(A)
+        if overflows:
+            for n in range(MAX_WAITING + 1):
+                inbox.put(told(news(1, id=UUID(int=n))))
+            assert await inbox.get() == OVERFLOW
+        hub.leave_mine(inbox)
+        return await waiting_in(inbox)
+
+    for overflows in (False, True):
+        assert asyncio.run(run(overflows=overflows)) == [(A, 4)]
