@@ -1,16 +1,15 @@
 """Engine.IO, by polling and by websocket, within bounds that the library does not set.
 
-It gets only packets that are fit for it, one poll of a client at a time, and is never left waiting
-for somebody who does not read.
+It gets only packets that are fit for it, one poll of a client at a time, none of a client that is
+gone, and is never left waiting for somebody who does not read.
 """
 
 import asyncio
 import logging
-from collections import deque
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import AsyncExitStack, ExitStack, contextmanager, suppress
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 from urllib.parse import parse_qs
 
@@ -19,11 +18,11 @@ from starlette.types import Receive, Scope, Send
 
 from madar.api import problems
 from madar.api.address import client_address, limit_key
-from madar.api.packets import Unfit, check
+from madar.api.packets import TooLarge, Unfit, check, wants_answer
 from madar.api.request import State, resources_of
-from madar.api.transports import STALLED_S, Gate, Poll
+from madar.api.transports import STALLED_S, Gate, Outbox, Poll, cut_short
 from madar.errors import MadarError, MalformedRequest, NotFound
-from madar.realtime.endings import TOO_MANY_MESSAGES, TRY_AGAIN, UNREADABLE, Ending
+from madar.realtime.endings import TOO_LARGE, TOO_MANY_MESSAGES, TRY_AGAIN, UNREADABLE, Ending
 from madar.realtime.follower import BURST, PER_S, Follower
 from madar.realtime.pace import Pace
 
@@ -32,6 +31,7 @@ log = logging.getLogger(__name__)
 PATH = "/socket.io/"
 MAX_PAYLOAD_BYTES = 16 * 1024  # of one poll, which may bring many packets
 MAX_PACKETS = 256
+MAX_WAITING_BYTES = 1024 * 1024  # while nothing is taken: a gallery that is joined, and more
 GOODBYE_S = 2
 SEPARATOR = "\x1e"  # between the packets of one poll
 
@@ -68,19 +68,22 @@ class Peer:
 
         While it changes from polling to websocket nothing is taken, though it may still ask.
         """
-        if not self._socket.upgrading:
+        if not self._socket.upgrading or self.is_behind():
             await self.drained()
 
-    def refuse(self, packet: str, wants_answer: deque[bool]) -> Ending | None:
-        """Why the library may not have it; notes of an event whether it wants an answer."""
+    def is_behind(self) -> bool:
+        return self._socket.queue.waiting_bytes > MAX_WAITING_BYTES
+
+    def refuse(self, packet: str) -> Ending | None:
+        """Why the library may not have it."""
         if not self._pace.allows_one_more():
             return TOO_MANY_MESSAGES
         try:
-            answer = check(packet)
+            check(packet)
+        except TooLarge:
+            return TOO_LARGE
         except Unfit:
             return UNREADABLE
-        if answer is not None:
-            wants_answer.append(answer)
         return None
 
     async def close(self, ending: Ending) -> None:
@@ -101,11 +104,10 @@ class Peer:
         self.unsigned.close()
         for gate in self.gates:
             gate.shut(self.ending)
-        loop = asyncio.get_running_loop()
         for waiting in self._waiting:
-            waiting.reschedule(loop.time())
+            cut_short(waiting)
         # After the goodbye, which the library queues next: it ends whoever waits for packets.
-        loop.call_soon(self._socket.queue.put_nowait, None)
+        asyncio.get_running_loop().call_soon(self._socket.queue.put_nowait, None)
 
     async def part(self, gate: Gate) -> None:
         """A websocket ended: the only way there was, or a try that leaves polling as it is."""
@@ -124,7 +126,7 @@ class Visit:
     peer: Peer | None
     unsigned: ExitStack
     gate: Gate | None = None
-    wants_answer: deque[bool] = field(default_factory=deque[bool])  # of events not yet handled
+    wants_answer: bool = False
 
 
 _visit: ContextVar[Visit] = ContextVar("visit")
@@ -144,10 +146,13 @@ class Door:
         self._tasks = tasks
         self._peers: dict[str, Peer] = {}
         self._attending: dict[str, asyncio.Task[None]] = {}
+        engine.create_queue = Outbox
         self._on_open = engine.handlers["connect"]
+        self._on_message = engine.handlers["message"]
         self._on_close = engine.handlers["disconnect"]
-        engine.on("connect", self._meet)
-        engine.on("disconnect", self._forget)
+        engine.on("connect", _logged(self._meet))
+        engine.on("message", _logged(self._take))
+        engine.on("disconnect", _logged(self._forget))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         connection = HTTPConnection[State](scope)
@@ -174,7 +179,7 @@ class Door:
             body = await _body(receive)
             with _turn(visit) as answered:
                 if visit.peer and visit.connection.scope["method"] == "POST":
-                    await _check_all(body, visit.peer, visit.wants_answer)
+                    await _check_all(body, visit.peer)
                 poll = Poll(body, receive, send, answered=answered)
                 async with asyncio.TaskGroup() as tasks:
                     watching = tasks.create_task(_watch(poll, visit))
@@ -187,18 +192,18 @@ class Door:
         self, connection: HTTPConnection[State], receive: Receive, send: Send
     ) -> None:
         with self._visiting(connection, "websocket") as visit:
-            if visit.peer and visit.peer.gates:
+            if visit.peer and (visit.peer.gates or visit.peer.is_behind()):
                 raise MadarError("message_unknown")
 
             def refuse(text: str) -> Ending | None:
-                visit.wants_answer.clear()
-                return visit.peer.refuse(text, visit.wants_answer) if visit.peer else UNREADABLE
+                return visit.peer.refuse(text) if visit.peer else UNREADABLE
 
             async def stalled() -> None:
                 if visit.peer:
                     await visit.peer.drop()
 
-            visit.gate = Gate(receive, send, refuse=refuse, stalled=stalled)
+            is_upgrade = visit.peer is not None
+            visit.gate = Gate(receive, send, is_upgrade=is_upgrade, refuse=refuse, stalled=stalled)
             if visit.peer:
                 visit.peer.gates.add(visit.gate)
             try:
@@ -214,7 +219,8 @@ class Door:
     @contextmanager
     def _visiting(self, connection: HTTPConnection[State], transport: str) -> Generator[Visit]:
         """Raises MadarError for what is none of Engine.IO, and when too many come."""
-        query = parse_qs(connection.scope["query_string"].decode("latin-1"))
+        # In ASCII, as the server refuses all other addresses: else the library might see another.
+        query = parse_qs(connection.scope["query_string"].decode("ascii"))
         if query.get("transport", ["polling"])[0] != transport or "j" in query:
             raise NotFound
         sid = query.get("sid", [""])[0]
@@ -240,14 +246,29 @@ class Door:
         self._attending[sid] = self._tasks.create_task(self._stay(peer))
         return await self._on_open(sid, environ)
 
+    async def _take(self, sid: str, text: str) -> None:
+        """A message. More may stand in the same poll than what ended its peer."""
+        peer, visit = self._peers.get(sid), current_visit()
+        if not peer or peer.ending:
+            return
+        try:
+            await peer.listening()
+        except TimeoutError:
+            await peer.drop()
+            return
+        visit.wants_answer = wants_answer(text)
+        await self._on_message(sid, text)
+
     async def _forget(self, sid: str, reason: str) -> None:
-        if peer := self._peers.pop(sid, None):
-            peer.forget()
-        task = self._attending.pop(sid, None)
-        if task and task is not asyncio.current_task():
-            task.cancel()
+        peer, task = self._peers.pop(sid, None), self._attending.pop(sid, None)
         self._engine.sockets.pop(sid, None)
-        await self._on_close(sid, reason)
+        try:
+            if task and task is not asyncio.current_task():
+                task.cancel()
+            if peer:
+                peer.forget()
+        finally:
+            await self._on_close(sid, reason)
 
     async def _stay(self, peer: Peer) -> None:
         try:
@@ -256,6 +277,19 @@ class Door:
         except Exception:
             log.exception("socketio.failed")
             await peer.drop()
+
+
+def _logged(handler: Callable[..., Awaitable[Any]]) -> Callable[..., Awaitable[Any]]:
+    """The library passes over whatever its handlers raise."""
+
+    async def logged(*given: Any) -> Any:
+        try:
+            return await handler(*given)
+        except Exception:
+            log.exception("socketio.failed")
+            raise
+
+    return logged
 
 
 @contextmanager
@@ -288,7 +322,7 @@ async def _body(receive: Receive) -> bytes:
             return bytes(body)
 
 
-async def _check_all(body: bytes, peer: Peer, wants_answer: deque[bool]) -> None:
+async def _check_all(body: bytes, peer: Peer) -> None:
     """Raises MalformedRequest, and the peer is gone."""
     try:
         packets = body.decode().split(SEPARATOR)
@@ -297,6 +331,6 @@ async def _check_all(body: bytes, peer: Peer, wants_answer: deque[bool]) -> None
     if len(body) > MAX_PAYLOAD_BYTES or len(packets) > MAX_PACKETS:
         await peer.drop()
         raise MalformedRequest("body_too_large", limit_kb=MAX_PAYLOAD_BYTES // 1024)
-    if any(peer.refuse(packet, wants_answer) for packet in packets):
+    if any(peer.refuse(packet) for packet in packets):
         await peer.drop()
         raise MadarError("message_unknown")

@@ -64,6 +64,8 @@ async def _listen(socket: WebSocket[State], follower: Follower) -> None:
         if not follower.may_speak():
             await _close(socket, TOO_MANY_MESSAGES)
             return
+        if follower.inbox.ending:
+            continue  # it is about to be told
         try:
             answer = await _answer(follower, message)
         except TooManyJoined:

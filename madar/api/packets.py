@@ -19,7 +19,7 @@ from madar.domain.answers import text_at
 MAX_PACKET_BYTES = 4096
 
 _MESSAGE = "4"
-_OTHERS = frozenset({"1", "2probe", "3", "5"})  # close, ping, pong, upgrade
+_OTHERS = frozenset({"1", "3"})  # close, pong; for those of an upgrade see transports.py
 _MAX_BRACKETS = 32  # messages of ours have three at most
 _MAX_NUMBER = 2**53
 _RESERVED = frozenset({"connect", "connect_error", "disconnect"})
@@ -29,16 +29,24 @@ class Unfit(ValueError):
     """Nothing that a client would send."""
 
 
-def check(packet: str) -> bool | None:
-    """Whether it wants an answer, None where it is no event. Raises Unfit."""
+class TooLarge(Unfit):
+    pass
+
+
+def check(packet: str) -> None:
+    """Raises Unfit, or TooLarge."""
     if len(packet.encode(errors="replace")) > MAX_PACKET_BYTES:
-        raise Unfit
+        raise TooLarge
     if packet in _OTHERS:
-        return None
+        return
     if not packet.startswith(_MESSAGE):
         raise Unfit
-    message = _read(packet.removeprefix(_MESSAGE))
-    return message.id is not None if message.packet_type == EVENT else None
+    _read(packet.removeprefix(_MESSAGE))
+
+
+def wants_answer(text: str) -> bool:
+    """Of a message that was checked."""
+    return _read(text).id is not None
 
 
 def _read(text: str) -> Any:

@@ -132,25 +132,21 @@ class SocketIo:
         if reason == self._server.reason.CLIENT_DISCONNECT:
             await _peer_of(current_visit()).drop()
 
-    async def _hear(self, event: str, sid: str, *given: object) -> Json | None:
+    async def _hear(self, event: str, sid: str, *given: object) -> Any:
         """An event; what this gives is the answer, where one is wanted."""
         del sid
         visit = current_visit()
-        peer, wants_answer = _peer_of(visit), visit.wants_answer.popleft()
+        peer = _peer_of(visit)
         follower = peer.follower.result()
-        try:
-            await peer.listening()
-        except TimeoutError:
-            await peer.drop()
-            return None
         if not follower.may_speak():
             follower.inbox.end(TOO_MANY_MESSAGES)
-            return None
+        if follower.inbox.ending:
+            return self._server.not_handled
         try:
             message = await _done(follower, event, dig(list(given), 0))
         except MadarError as error:
             message = follower.refusal(error)
-        if wants_answer:
+        if visit.wants_answer:
             return _answer(message)
         if message:
             await self._send(peer, _told(message))

@@ -96,6 +96,12 @@ def goodbye(socket: ClientConnection) -> int | None:
         return closed.rcvd.code if closed.rcvd else None
 
 
+def wait_for(socket: ClientConnection, seconds: float) -> str | bytes | None:
+    with contextlib.suppress(TimeoutError):
+        return socket.recv(timeout=seconds)
+    return None
+
+
 def ask(socket: ClientConnection, packet: str) -> str:
     socket.send(packet)
     return hear(socket)
@@ -105,6 +111,7 @@ def ask(socket: ClientConnection, packet: str) -> str:
 
 ODD = (
     *("", "x", "0", "2", "2x", "2probe2", "4", "6", "7", "9", "44", "b", "bAAAA", "d=41", "\x00"),
+    *("2probe", "5", "1\x1e5", "41\x1e5", "5\x1e3"),
     *(
         "4x",
         "43",
@@ -129,19 +136,18 @@ ODD = (
     '42["x",' + '{"a":' * 600 + "1" + "}" * 600 + "]",
     "4" + "[" * 4000,
     "40" + '{"a":' * 600,
-    '42["' + "x" * 4096 + '"]',
-    '42["' + "ص" * 2100 + '"]',
 )
+LARGE = ('42["' + "x" * 4096 + '"]', '42["' + "ص" * 2100 + '"]')
 
 
 def test_odd_packets_end_a_websocket_and_nothing_is_logged(
     product: Product, amal: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        for packet in (*ODD, b"4", b"", b"42"):
+        for packet in (*ODD, *LARGE, b"4", b"", b"42"):
             with by_websocket(product, amal) as socket:
                 socket.send(packet)
-                assert goodbye(socket) == 1003, packet
+                assert goodbye(socket) == (1009 if packet in LARGE else 1003), packet
 
     assert caplog.messages == []
 
@@ -150,7 +156,15 @@ def test_odd_packets_end_a_poller_and_nothing_is_logged(
     product: Product, amal: Person, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        for packet in (*ODD, "3\x1e", "\x1e3", "3\x1ex", "\x1e".join(["3"] * 257), "3" * 17000):
+        for packet in (
+            *ODD,
+            *LARGE,
+            "3\x1e",
+            "\x1e3",
+            "3\x1ex",
+            "\x1e".join(["3"] * 257),
+            "3" * 17000,
+        ):
             with polling(product, amal) as poller:
                 answer = poller.post(packet)
                 assert answer.status_code in {400, 413}, packet
@@ -200,6 +214,32 @@ def test_what_comes_before_signing_in_is_not_heard(product: Product, amal: Perso
     assert answer.startswith('437[{"ok":true,')
 
 
+def test_what_comes_after_leaving_is_for_nobody(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.WARNING):
+        for leave in ("1", "41"):
+            with polling(product, amal) as poller:
+                poller.post(leave, signed_by(amal), '420["leave:mine"]', "3", leave)
+                assert poller.is_gone()
+
+    assert caplog.messages == []
+
+
+def test_an_answer_goes_to_who_asked_for_it(product: Product, amal: Person) -> None:
+    created = amal.create()["id"]
+    heard: list[str] = []
+
+    with polling(product) as poller, ThreadPoolExecutor(1) as pool:
+        asked = '42["leave:mine"]', signed_by(amal), f'425["join:generation","{created}"]'
+        pool.submit(poller.post, *asked)
+        while len(heard) < 2:
+            heard += poller.get()
+
+    assert heard[0].startswith("40{")
+    assert heard[1].startswith('435[{"ok":true,')
+
+
 def test_a_flood_of_what_is_no_message_ends_too(product: Product, amal: Person) -> None:
     with by_websocket(product, amal) as socket:
         with contextlib.suppress(ConnectionClosed):
@@ -247,9 +287,101 @@ def test_a_try_to_change_over_that_fails_leaves_polling_as_it_was(
     assert answer.startswith('430[{"ok":true,')
 
 
-def test_a_second_poll_beside_the_first_is_refused(product: Product, amal: Person) -> None:
+def test_an_upgrade_has_little_time_and_polling_goes_on_after_it(
+    product: Product, amal: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "UPGRADE_WITHIN_S", 0.2)
+
+    with polling(product, amal) as poller:
+        sid: str = poller.open["sid"]
+        for packets in ((), ("2probe",), ("2probe", "3"), ("5",)):
+            with by_websocket(product, sid=sid) as socket:
+                for packet in packets:
+                    socket.send(packet)
+                goodbye(socket)
+        assert poller.get() == ["6", "6"]
+        poller.post('420["leave:mine"]')
+        assert poller.get() == ['430[{"ok":true}]']
+        with by_websocket(product, sid=sid) as socket:
+            assert ask(socket, "2probe") == "3probe"
+            socket.send("5")
+            assert hear(socket) == "6"
+            assert not wait_for(socket, 0.3), "who made it in time may stay"
+            assert ask(socket, '421["leave:mine"]') == '431[{"ok":true}]'
+
+
+def test_who_changes_over_may_ask_for_a_little_meanwhile(
+    product: Product, amal: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(engineio, "MAX_WAITING_BYTES", 2000)
+    monkeypatch.setattr(engineio, "STALLED_S", 1)
+    statuses: list[int] = []
+
+    with polling(product, amal) as poller:
+        sid: str = poller.open["sid"]
+        with by_websocket(product, sid=sid) as socket:
+            assert ask(socket, "2probe") == "3probe"
+            for n in range(6):
+                poller.post(f'42{n}["leave:mine"]')
+        with pytest.raises(InvalidStatus), by_websocket(product, sid=sid):
+            pass
+        assert len(poller.get()) == 7
+        with by_websocket(product, sid=sid) as socket:
+            assert ask(socket, "2probe") == "3probe"
+            while len(statuses) < 50 and 400 not in statuses:
+                statuses.append(poller.post('420["leave:mine"]').status_code)
+
+    assert 5 < len(statuses) < 10
+
+
+def test_one_answer_to_a_poll_carries_so_much(
+    product: Product, amal: Person, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(transports, "PORTION_BYTES", 1)
+
+    with polling(product, amal) as poller:
+        with by_websocket(product, sid=poller.open["sid"]) as socket:
+            assert ask(socket, "2probe") == "3probe"
+            poller.post('420["leave:mine"]', '421["leave:mine"]')
+        answers = [poller.get() for _ in "123"]
+
+    assert answers == [["6"], ['430[{"ok":true}]'], ['431[{"ok":true}]']]
+
+
+def test_a_poll_is_no_handshake(product: Product, amal: Person) -> None:
+    headers = b"Connection: Upgrade\r\nConnection: keep-alive\r\nUpgrade: websocket\r\n"
+
+    with polling(product, amal) as poller:
+        poller.post('420["leave:mine"]')
+        answer = by_hand(product, f"GET {poller.address}".encode(), headers)
+
+    assert answer.startswith(b"HTTP/1.1 200")
+    assert b"430[" in answer
+
+
+def test_an_address_with_strange_bytes_is_none(product: Product, amal: Person) -> None:
+    with polling(product, amal) as poller:
+        for bad in (b"\xff", "é".encode()):
+            line = b"POST " + poller.address.encode() + b"&x=" + bad
+            assert by_hand(product, line).startswith(b"HTTP/1.1 400")
+        assert not poller.is_gone()
+
+
+def by_hand(product: Product, line: bytes, headers: bytes = b"") -> bytes:
+    """What is answered until the connection is closed."""
+    closing = b" HTTP/1.0\r\nHost: x\r\nContent-Length: 0\r\n"
+    with raw(product) as socket:
+        socket.sendall(line + closing + headers + b"\r\n")
+        return b"".join(iter(lambda: socket.recv(65536), b""))
+
+
+def raw(product: Product) -> sockets.socket:
     address = urlsplit(product.url)
-    both = [sockets.create_connection((address.hostname or "", address.port or 0)) for _ in "12"]
+    return sockets.create_connection((address.hostname or "", address.port or 0), WAIT_S)
+
+
+def test_a_second_poll_beside_the_first_is_refused(product: Product, amal: Person) -> None:
+    both = [raw(product) for _ in "12"]
 
     with polling(product, amal) as poller, both[0], both[1]:
         for one in both:
@@ -334,6 +466,53 @@ def test_who_does_not_poll_is_gone_and_not_waited_for(
         poller.post('420["leave:mine"]')
         assert poller.post('421["leave:mine"]').status_code == 200
         assert poller.is_gone()
+
+
+def test_who_does_not_poll_leaves_nothing_behind(
+    product: Product,
+    amal: Person,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """What waits to tell it and what waits to hear it give up at the same moment."""
+    monkeypatch.setattr(engineio, "STALLED_S", 0.3)
+
+    def stalled(_: int) -> int:
+        with polling(product) as poller:
+            poller.post(signed_by(amal), '42["leave:mine"]')
+            return poller.post("3").status_code
+
+    with caplog.at_level(logging.WARNING), ThreadPoolExecutor(8) as pool:
+        assert set(pool.map(stalled, range(8))) == {400}
+        assert set(pool.map(stalled, range(8))) == {400}, "there is room for as many again"
+
+    assert caplog.messages == []
+
+
+def test_who_has_signed_out_is_not_answered_any_more(product: Product, amal: Person) -> None:
+    created = amal.create()["id"]
+    heard: list[str] = []
+
+    with polling(product, amal) as poller, by_websocket(product, amal) as other:
+        poller.post(f'42["join:generation","{created}"]')
+        assert poller.get()[0].startswith('42["generation:progress"')
+        ask(other, f'420["join:generation","{created}"]')
+        with by_websocket(product, sid=poller.open["sid"]) as socket:
+            assert ask(socket, "2probe") == "3probe"
+            change(product, created)
+            assert hear(other).startswith('42["generation:progress"')
+            amal.post("/api/auth/logout")
+            goodbye(other)
+            poller.post(f'427["join:generation","{created}"]')
+            socket.send("5")
+            while not heard or heard[-1] != "41":
+                heard.append(hear(socket))
+
+    assert [one.partition("{")[0] for one in heard if one != "6"] == [
+        '42["generation:progress",',
+        '42["error",',
+        "41",
+    ]
 
 
 def test_who_does_not_read_delays_nobody_and_is_cut_off(
