@@ -27,7 +27,8 @@ _SESSION = {
     "timezone": "UTC",
 }
 KEEPALIVE: dict[str, Any] = {
-    "connect_timeout": 5,
+    # Whoever came while the server went down is not answered; it may be back long before this ends.
+    "connect_timeout": 3,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
     "keepalives_count": 3,
