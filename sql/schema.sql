@@ -1418,7 +1418,9 @@ COMMENT ON TABLE public.installation IS 'One row: what this database is called i
 CREATE TABLE public.live_tickets (
     token_hash bytea NOT NULL,
     session_id uuid NOT NULL,
-    expires_at timestamp with time zone NOT NULL
+    language text NOT NULL,
+    expires_at timestamp with time zone NOT NULL,
+    CONSTRAINT live_tickets_language_known CHECK ((language = ANY (ARRAY['en'::text, 'ar'::text])))
 );
 
 --
@@ -1432,6 +1434,12 @@ COMMENT ON TABLE public.live_tickets IS 'Each opens one live connection of its s
 --
 
 COMMENT ON COLUMN public.live_tickets.token_hash IS 'SHA-256 of the ticket; it is never stored itself.';
+
+--
+-- Name: COLUMN live_tickets.language; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.live_tickets.language IS 'That of the request for it: where it is shown, a page can name none.';
 
 --
 -- Name: procrastinate_events; Type: TABLE; Schema: public; Owner: -

@@ -272,7 +272,8 @@ export interface paths {
          * A ticket for one live connection
          * @description Offer it to `/ws` as the second of the subprotocols `["madar.v1", "ticket.<ticket>"]`.
          *
-         *     A page opens the socket again and again, so this counts for the limit of reading.
+         *     The socket speaks the language of this request. A page opens sockets again and again, so this
+         *     counts for the limit of reading.
          */
         post: operations["postTicket"];
         delete?: never;

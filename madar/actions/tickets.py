@@ -10,6 +10,7 @@ from madar.db import tickets
 from madar.db.pool import connection, transaction
 from madar.db.sessions import Viewer
 from madar.errors import Unauthenticated
+from madar.i18n import Language
 from madar.resources import Resources
 
 TICKET_LIFE_S = 30
@@ -26,7 +27,7 @@ class Ticket:
     expires_at: datetime
 
 
-async def issue_ticket(resources: Resources, *, viewer: Viewer) -> Ticket:
+async def issue_ticket(resources: Resources, *, viewer: Viewer, language: Language) -> Ticket:
     """Raises Unauthenticated when the session ends at this moment."""
     token = secrets.token_urlsafe(32)
     async with transaction(resources.pool) as conn:
@@ -35,6 +36,7 @@ async def issue_ticket(resources: Resources, *, viewer: Viewer) -> Ticket:
             token_hash=token_hash(token),
             session_id=viewer.session_id,
             owner_id=viewer.id,
+            language=language,
             life_s=TICKET_LIFE_S,
         )
         if inserted is None:

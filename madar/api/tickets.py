@@ -7,7 +7,7 @@ from starlette.responses import JSONResponse, Response
 
 from madar.actions import tickets
 from madar.api.operations import operation
-from madar.api.request import State, WireModel, resources_of
+from madar.api.request import State, WireModel, language_of, resources_of
 from madar.db.sessions import Viewer
 
 TAG = "live"
@@ -24,8 +24,11 @@ class TicketOut(WireModel):
 async def post_ticket(request: Request[State], viewer: Viewer) -> Response:
     """Offer it to `/ws` as the second of the subprotocols `["madar.v1", "ticket.<ticket>"]`.
 
-    A page opens the socket again and again, so this counts for the limit of reading.
+    The socket speaks the language of this request. A page opens sockets again and again, so this
+    counts for the limit of reading.
     """
-    issued = await tickets.issue_ticket(resources_of(request), viewer=viewer)
+    issued = await tickets.issue_ticket(
+        resources_of(request), viewer=viewer, language=language_of(request)
+    )
     told = {"ticket": issued.token, "expiresAt": issued.expires_at.isoformat()}
     return JSONResponse(told, 201, headers={"Cache-Control": "no-store"})

@@ -6,6 +6,7 @@ from uuid import UUID
 
 from madar.db.sessions import Viewer
 from madar.db.sql import Connection, Queries
+from madar.i18n import Language
 
 _sql = Queries("tickets")
 
@@ -16,7 +17,13 @@ class TicketRow:
 
 
 async def insert_ticket(
-    conn: Connection, *, token_hash: bytes, session_id: UUID, owner_id: UUID, life_s: float
+    conn: Connection,
+    *,
+    token_hash: bytes,
+    session_id: UUID,
+    owner_id: UUID,
+    language: Language,
+    life_s: float,
 ) -> TicketRow | None:
     return await _sql.maybe(
         conn,
@@ -25,6 +32,7 @@ async def insert_ticket(
         token_hash=token_hash,
         session_id=session_id,
         owner_id=owner_id,
+        language=language,
         life_s=life_s,
     )
 

@@ -45,13 +45,17 @@ CREATE TRIGGER generations_remember_deleted
 CREATE TABLE live_tickets (
     token_hash bytea       NOT NULL,
     session_id uuid        NOT NULL,
+    language   text        NOT NULL,
     expires_at timestamptz NOT NULL,
     CONSTRAINT live_tickets_pkey PRIMARY KEY (token_hash),
     CONSTRAINT live_tickets_session_fkey
-        FOREIGN KEY (session_id) REFERENCES user_sessions (id) ON DELETE CASCADE
+        FOREIGN KEY (session_id) REFERENCES user_sessions (id) ON DELETE CASCADE,
+    CONSTRAINT live_tickets_language_known CHECK (language IN ('en', 'ar'))
 );
 COMMENT ON TABLE live_tickets IS 'Each opens one live connection of its session, once, and soon.';
 COMMENT ON COLUMN live_tickets.token_hash IS 'SHA-256 of the ticket; it is never stored itself.';
+COMMENT ON COLUMN live_tickets.language IS
+    'That of the request for it: where it is shown, a page can name none.';
 CREATE INDEX live_tickets_by_session ON live_tickets (session_id, expires_at);
 
 -- migrate:down

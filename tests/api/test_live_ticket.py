@@ -181,6 +181,35 @@ def test_what_is_no_ticket_is_shown_the_door(product: Product, ticket: str) -> N
         assert outcome(socket) == REFUSED
 
 
+ARABIC, ENGLISH = {"Accept-Language": "ar"}, {"Accept-Language": "en"}
+
+
+def answer_in(product: Product, ticket: str, **headers: str) -> str:
+    """The sentence of a refused join."""
+    with with_ticket(product, ticket, **headers) as socket:
+        return ask(socket, type="join:generation", generationId=NOTHING)["message"]
+
+
+def test_its_socket_speaks_the_language_in_which_it_was_asked_for(
+    product: Product, amal: Person
+) -> None:
+    arabic, english = (
+        amal.post(URL, headers=asked).json()["ticket"] for asked in (ARABIC, ENGLISH)
+    )
+
+    assert is_arabic(answer_in(product, arabic, **ENGLISH))
+    assert not is_arabic(answer_in(product, english, **ARABIC))
+
+
+def test_a_chosen_language_comes_before_that(product: Product, amal: Person) -> None:
+    before = amal.post(URL, headers=ENGLISH).json()["ticket"]
+    assert amal.http.patch("/api/user/profile", json={"language": "ar"}).status_code == 200
+    after = amal.post(URL, headers=ENGLISH).json()["ticket"]
+
+    assert is_arabic(answer_in(product, before))
+    assert is_arabic(answer_in(product, after))
+
+
 # Once, and soon
 
 
