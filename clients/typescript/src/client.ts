@@ -11,17 +11,17 @@ export interface MadarOptions {
   /** Of the API; in a browser it may be relative to the page. */
   baseUrl: string | URL;
   /** The sign-in's `token`, or what fetches it; without one a browser's cookie says who asks. */
-  token?: Token;
+  token?: Token | undefined;
   /** `en` or `ar`; a language that was chosen in the profile comes before it. */
-  language?: string;
-  fetch?: typeof globalThis.fetch;
+  language?: string | undefined;
+  fetch?: typeof globalThis.fetch | undefined;
   /** Needed where there is none, as in Node 20. */
-  WebSocket?: SocketMaker;
-  clock?: Clock;
+  WebSocket?: SocketMaker | undefined;
+  clock?: Clock | undefined;
   /** From 0 to 1, for what must not happen everywhere at the same moment. */
-  random?: () => number;
+  random?: (() => number) | undefined;
   /** Calls the listener whenever the machine is on the network again; returns what ends that. */
-  online?: (listener: () => void) => () => void;
+  online?: ((listener: () => void) => () => void) | undefined;
 }
 
 type Page = Omit<NonNullable<Wish<"GET /api/generations">["query"]>, "page" | "cursor">;
@@ -114,7 +114,7 @@ export class MadarClient {
   }
 
   /** Into the trash where it is completed, for good where it is not or `permanent`. */
-  delete(id: string, { permanent, ...manner }: Manner & { permanent?: boolean } = {}) {
+  delete(id: string, { permanent, ...manner }: Manner & { permanent?: boolean | undefined } = {}) {
     const wish = { path: { id }, query: { permanent }, ...manner };
     return this.request("DELETE /api/generations/{id}", wish);
   }
@@ -128,7 +128,7 @@ export class MadarClient {
     return this.request("GET /api/generations/{id}/download", { path: { id }, ...manner });
   }
 
-  trash(query: { page?: number; limit?: number } = {}, manner?: Manner) {
+  trash(query: { page?: number | undefined; limit?: number | undefined } = {}, manner?: Manner) {
     return this.request("GET /api/trash", { query, ...manner });
   }
 
@@ -173,14 +173,14 @@ export class MadarClient {
   }
 
   /** One generation until it has ended, over plain HTTP, where sockets do not get through. */
-  watch(id: string, { signal }: { signal?: AbortSignal } = {}): AsyncGenerator<Known, void> {
+  watch(id: string, { signal }: { signal?: AbortSignal | undefined } = {}): AsyncGenerator<Known, void> {
     return watch(id, { http: this.#http, ...this.#options }, signal);
   }
 }
 
 interface AnyWish extends KeyedManner {
-  path?: Readonly<Record<string, unknown>>;
-  query?: Readonly<Record<string, unknown>>;
+  path?: Readonly<Record<string, unknown>> | undefined;
+  query?: Readonly<Record<string, unknown>> | undefined;
   body?: unknown;
 }
 
@@ -194,7 +194,13 @@ function sent(name: OperationName, wish: AnyWish): HttpWish {
 
 /** With a key, so that a post whose answer was lost may be sent again. */
 function keyed(manner: KeyedManner = {}): KeyedManner {
-  return { ...manner, idempotencyKey: manner.idempotencyKey ?? crypto.randomUUID() };
+  return { ...manner, idempotencyKey: manner.idempotencyKey ?? randomKey() };
+}
+
+/** As `crypto.randomUUID()`, which pages over plain http do not have. */
+function randomKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
 function formOf(fields: Record<string, unknown>): FormData {

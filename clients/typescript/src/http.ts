@@ -1,6 +1,6 @@
 /** One request and its answer, asked again where that can do no harm. */
 import { Backoff } from "./backoff.js";
-import { type Clock, pause } from "./clock.js";
+import { type Clock, pause, unlessAborted } from "./clock.js";
 import { MadarProblem, MadarUnreachable, problemOf } from "./problem.js";
 
 const ANSWER_WITHIN_MS = 30_000;
@@ -22,12 +22,12 @@ export interface HttpOptions {
 export interface HttpWish {
   method: string;
   path: string;
-  query?: Readonly<Record<string, unknown>>;
+  query?: Readonly<Record<string, unknown>> | undefined;
   headers?: Readonly<Record<string, string>>;
   /** Sent as JSON, unless it is a form. */
   body?: unknown;
-  signal?: AbortSignal;
-  retries?: number;
+  signal?: AbortSignal | undefined;
+  retries?: number | undefined;
 }
 
 export class Http {
@@ -37,7 +37,8 @@ export class Http {
   json(wish: HttpWish): Promise<unknown> {
     return this.#persistently(wish, async (init) => {
       const response = await this.#fetch(wish, init);
-      return response.status === 204 ? undefined : response.json();
+      const text = await response.text();
+      return text === "" ? undefined : JSON.parse(text);
     });
   }
 
@@ -62,15 +63,18 @@ export class Http {
   /** With a deadline, until `ask` is done; the caller's signal stays tied to what it opened. */
   async #inTime<T>(wish: HttpWish, ask: (init: RequestInit) => Promise<T>): Promise<T> {
     wish.signal?.throwIfAborted();
-    const init = this.#init(wish, await this.#token());
+    let isAsking = false;
     const late = new AbortController();
     const withinMs = wish.body instanceof FormData ? UPLOAD_WITHIN_MS : ANSWER_WITHIN_MS;
     const callOff = this.options.clock.after(withinMs, () => late.abort());
     const signal = wish.signal ? AbortSignal.any([wish.signal, late.signal]) : late.signal;
     try {
+      const init = this.#init(wish, await unlessAborted(this.#token(), signal));
+      isAsking = true;
       return await ask({ ...init, signal });
     } catch (error) {
-      if (error instanceof MadarProblem || wish.signal?.aborted) throw error;
+      const isNoAnswer = isAsking || late.signal.aborted;
+      if (!isNoAnswer || error instanceof MadarProblem || wish.signal?.aborted) throw error;
       throw new MadarUnreachable(`no answer to ${wish.method} ${wish.path}`, { cause: error });
     } finally {
       callOff();
@@ -92,7 +96,7 @@ export class Http {
     // Without a token the session's cookie says who asks, also from another origin.
     const credentials = token === undefined ? "include" : "omit";
     const init: RequestInit = { method, headers, credentials };
-    if (body === undefined || body instanceof FormData) return { ...init, body };
+    if (body === undefined || body instanceof FormData) return { ...init, body: body ?? null };
     headers.set("Content-Type", "application/json");
     return { ...init, body: JSON.stringify(body) };
   }
@@ -104,15 +108,17 @@ export class Http {
 }
 
 /**
- * Undefined: it must not be sent again. What the server refused "for the moment" was not done; where
- * no answer came, only a read or what carries its Idempotency-Key may be repeated.
+ * Undefined: it must not be sent again. What Madar refused "for the moment" was not done; where it
+ * did not answer itself, only a read or what carries its Idempotency-Key may be repeated.
  */
 function waitBeforeRetry(error: unknown, wish: HttpWish, backoff: Backoff): number | undefined {
   const isRepeatable = wish.method === "GET" || wish.headers?.["Idempotency-Key"] !== undefined;
   if (error instanceof MadarUnreachable) return isRepeatable ? backoff.next() : undefined;
   if (!(error instanceof MadarProblem) || !error.retryable) return undefined;
-  if (error.retryAfterS === undefined) return isRepeatable ? backoff.next() : undefined;
-  return error.retryAfterS <= PATIENCE_S ? error.retryAfterS * 1000 + backoff.next() : undefined;
+  const wasNotDone = error.code !== "unreadable" && error.retryAfterS !== undefined;
+  const { retryAfterS = 0 } = error;
+  if (!(wasNotDone || isRepeatable) || retryAfterS > PATIENCE_S) return undefined;
+  return retryAfterS * 1000 + backoff.next();
 }
 
 function urlOf(baseUrl: URL, wish: HttpWish): string {

@@ -29,6 +29,7 @@ export interface Listening {
 export class Line {
   #isOpen = false;
   #isOver = false;
+  #isAsked = false;
   #callOff: () => void;
 
   constructor(
@@ -52,9 +53,10 @@ export class Line {
     this.socket.send(JSON.stringify(message));
   }
 
-  /** Has it prove that it lives. */
+  /** Has it prove that it lives; asked again, it gets no more time for that. */
   probe(): void {
-    if (!this.isOpen) return;
+    if (!this.isOpen || this.#isAsked) return;
+    this.#isAsked = true;
     this.send({ type: "ping" });
     this.#later(ANSWER_WITHIN_MS, () => this.#end(BROKEN, "silent"));
   }
@@ -76,6 +78,7 @@ export class Line {
 
   #hear(data: unknown): void {
     if (this.#isOver) return;
+    this.#isAsked = false;
     this.#later(PING_AFTER_MS, () => this.probe());
     const message = read(data);
     if (message) this.listening.heard(message);

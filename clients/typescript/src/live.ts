@@ -1,23 +1,21 @@
 /** A connection that outlives its sockets: whoever was away knows what somebody who stayed knows. */
 import { Backoff } from "./backoff.js";
 import type { Clock } from "./clock.js";
-import type { FromClient, FromServer, Heard } from "./contract.js";
+import type { FromServer, Heard } from "./contract.js";
 import { BROKEN, type Ending, Line, type SocketLike } from "./line.js";
-import { hasEnded, type Known, Memory } from "./memory.js";
-import { Pace } from "./pace.js";
+import { hasEnded, isWhole, type Known, Memory } from "./memory.js";
 import { MadarProblem } from "./problem.js";
+import { Told, type Wanted } from "./told.js";
 
 const PROTOCOL = "madar.v1";
 /** How many generations one socket may follow by id; the server closes it for more. */
 export const MAX_FOLLOWED = 100;
 const LONG_PAUSE_MS = 30_000;
-const QUICK_MS = 1_000;
-const ASK_AGAIN_MS = 2_000;
 
 const NOT_SIGNED_IN = 4401;
 const FORBIDDEN = 4403;
 const TOO_MANY = 4429;
-const RESTARTING = new Set([1012, 1013]);
+const ID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 
 /**
  * `connecting` and `waiting` pass by themselves; `signedOut` until `reconnect()` after a sign-in;
@@ -30,12 +28,12 @@ export type SocketMaker = new (url: string, protocols: string[]) => SocketLike;
 
 export interface LiveOptions {
   /** Told of every change of `state`; `ending` says why the last socket ended. */
-  onState?: (state: LiveState, ending: Ending | undefined) => void;
+  onState?: ((state: LiveState, ending: Ending | undefined) => void) | undefined;
 }
 
 export interface MineOptions {
   /** More changed while we were away than fits: what a list shows should be asked for again. */
-  onGap?: () => void;
+  onGap?: (() => void) | undefined;
 }
 
 export interface LiveNeeds {
@@ -47,11 +45,16 @@ export interface LiveNeeds {
   WebSocket: SocketMaker;
 }
 
-/** What one socket has been asked for. */
-class Told {
-  ids = new Set<string>();
-  mine = false;
-  isMineAnswered = false;
+/** Who is told. */
+class Follower {
+  /** The ids of what it was told of. */
+  readonly heard = new Set<string>();
+  isGone = false;
+
+  constructor(
+    readonly handler: Handler,
+    readonly onGap?: (() => void) | undefined,
+  ) {}
 }
 
 export class LiveConnection {
@@ -59,8 +62,8 @@ export class LiveConnection {
   readonly #options: LiveOptions;
   readonly #memory = new Memory();
   readonly #backoff: Backoff;
-  readonly #followers = new Map<string, Set<Handler>>();
-  readonly #mine = new Map<Handler, MineOptions>();
+  readonly #followers = new Map<string, Set<Follower>>();
+  readonly #mine = new Set<Follower>();
   /** To be asked for once, because the answer to `join:mine` may have left them out. */
   readonly #missed = new Set<string>();
   readonly #offline: () => void;
@@ -75,15 +78,12 @@ export class LiveConnection {
   #callOff: () => void = () => {};
   #cursor: string | undefined;
 
-  #told = new Told();
-  #pace: Pace;
-  #isPausing = false;
+  #told: Told | undefined;
 
   constructor(needs: LiveNeeds, options: LiveOptions = {}) {
     this.#needs = needs;
     this.#options = options;
     this.#backoff = new Backoff(needs.random);
-    this.#pace = new Pace(needs.clock);
     this.#offline = (needs.online ?? whenOnline)(() => this.#beOnline());
     void this.#connect();
   }
@@ -98,37 +98,36 @@ export class LiveConnection {
   }
 
   snapshot(id: string): Known | undefined {
-    return this.#memory.get(id);
+    return this.#memory.get(id.toLowerCase());
   }
 
   /** Tells what is known, then all that is newer; what it returns ends that. */
-  follow(id: string, handler: Handler): () => void {
-    const handlers = this.#followers.get(id) ?? new Set();
-    if (handlers.size === 0 && this.#followers.size >= MAX_FOLLOWED) {
+  follow(given: string, handler: Handler): () => void {
+    const id = given.toLowerCase();
+    if (!ID.test(id)) throw new TypeError(`${given} is no id of a generation`);
+    const followers = this.#followers.get(id) ?? new Set();
+    if (followers.size === 0 && this.#followers.size >= MAX_FOLLOWED) {
       throw new RangeError(`Only ${MAX_FOLLOWED} can be followed by id; followMine() has no limit`);
     }
-    const own: Handler = (known) => handler(known);
-    this.#followers.set(id, handlers.add(own));
+    const follower = new Follower(handler);
+    this.#followers.set(id, followers.add(follower));
     const known = this.#memory.get(id);
-    // The server ends a join with the deletion; who asks again may have restored it.
-    if (known?.deleted) this.#told.ids.delete(id);
-    if (known) queueMicrotask(() => handlers.has(own) && own(known));
+    // Whoever asks again may have restored it.
+    if (known?.deleted) this.#told?.revive(id);
+    if (known && isWhole(known)) this.#catchUp(follower, [known]);
     this.#tell();
-    return () => this.#unfollow(id, own);
+    return () => this.#unfollow(id, follower);
   }
 
   /** The same of everything that is this person's, also of what is yet to be made. */
   followMine(handler: Handler, options: MineOptions = {}): () => void {
-    const own: Handler = (known) => handler(known);
-    this.#mine.set(own, options);
-    const known = this.#memory.all();
-    queueMicrotask(() => {
-      for (const one of known) if (this.#mine.has(own)) own(one);
-    });
+    const follower = new Follower(handler, options.onGap);
+    this.#mine.add(follower);
+    this.#catchUp(follower, this.#memory.all());
     this.#tell();
     return () => {
-      this.#mine.delete(own);
-      if (this.#mine.size === 0) this.#cursor = undefined;
+      follower.isGone = true;
+      this.#mine.delete(follower);
       this.#tell();
     };
   }
@@ -157,11 +156,13 @@ export class LiveConnection {
       const ticket = await this.#needs.ticket(attempt.signal);
       if (attempt.signal.aborted) return;
       const socket = new this.#needs.WebSocket(this.#address(), [PROTOCOL, `ticket.${ticket}`]);
-      this.#line = new Line(socket, this.#needs.clock, {
-        opened: () => this.#begin(),
+      const line = new Line(socket, this.#needs.clock, {
+        opened: () => this.#tell(),
         heard: (message) => this.#hear(message),
         ended: (ending) => this.#end(ending),
       });
+      this.#line = line;
+      this.#told = new Told(line, { ...this.#needs, wanted: () => this.#wanted() });
     } catch (error) {
       if (!attempt.signal.aborted) this.#beRefused(error);
     }
@@ -174,43 +175,38 @@ export class LiveConnection {
     return url.href;
   }
 
-  #begin(): void {
-    this.#told = new Told();
-    this.#pace = new Pace(this.#needs.clock);
-    this.#tell();
-  }
-
   /** No ticket. */
   #beRefused(error: unknown): void {
     if (!(error instanceof MadarProblem)) return this.#end({ code: BROKEN, reason: String(error) });
     const ending = { code: BROKEN, reason: error.code };
-    if (error.status === 401) return this.#end({ ...ending, code: NOT_SIGNED_IN });
-    if (error.status === 403) return this.#end({ ...ending, code: FORBIDDEN });
+    // A proxy or a hotel's network may say 401 and 403 too, of something else.
+    const isMadars = error.code !== "unreadable";
+    if (isMadars && error.status === 401) return this.#end({ ...ending, code: NOT_SIGNED_IN });
+    if (isMadars && error.status === 403) return this.#end({ ...ending, code: FORBIDDEN });
     this.#ending = ending;
     this.#wait((error.retryAfterS ?? 0) * 1000 + this.#backoff.next());
+    this.#mayHurry = error.retryAfterS === undefined;
   }
 
   #end(ending: Ending): void {
     const { clock, random } = this.#needs;
     const livedMs = this.#openedAt === undefined ? 0 : clock.now() - this.#openedAt;
-    const wasOpen = this.#openedAt !== undefined;
-    this.#line = undefined;
+    this.#drop();
     this.#ending = ending;
     if (ending.code === FORBIDDEN) return this.#finish("closed");
-    if (ending.code === NOT_SIGNED_IN) {
-      // Once more with a ticket, and a token, of this moment: the old one may just have run out.
-      this.#refusals += 1;
-      return this.#refusals > 1 ? this.#finish("signedOut") : void this.#connect();
-    }
+    // Once more with a ticket, and a token, of that moment: the old one may just have run out.
+    if (ending.code === NOT_SIGNED_IN && ++this.#refusals > 1) return this.#signOut();
     const backoffMs = this.#backoff.next(livedMs);
-    if (ending.code === TOO_MANY) {
-      this.#wait(LONG_PAUSE_MS * (1 + random()));
-      this.#mayHurry = false;
-    } else if (RESTARTING.has(ending.code) && wasOpen) {
-      this.#wait(QUICK_MS * random());
-    } else {
-      this.#wait(backoffMs);
-    }
+    this.#wait(ending.code === TOO_MANY ? LONG_PAUSE_MS * (1 + random()) : backoffMs);
+    this.#mayHurry = ending.code !== TOO_MANY;
+  }
+
+  /** The next to sign in may be somebody else. */
+  #signOut(): void {
+    this.#memory.forgetAll();
+    this.#missed.clear();
+    this.#cursor = undefined;
+    this.#finish("signedOut");
   }
 
   #wait(ms: number): void {
@@ -227,10 +223,15 @@ export class LiveConnection {
   #finish(state: "signedOut" | "closed"): void {
     this.#attempt.abort();
     this.#callOff();
-    this.#line?.close();
-    this.#line = undefined;
+    this.#drop();
     if (state === "closed") this.#offline();
     this.#enter(state);
+  }
+
+  #drop(): void {
+    this.#line?.close();
+    this.#told?.close();
+    this.#line = this.#told = undefined;
   }
 
   #enter(state: LiveState): void {
@@ -250,18 +251,19 @@ export class LiveConnection {
     for (const known of this.#memory.take(message)) this.#deliver(known);
     if (message.type === "joined") this.#beJoined(message);
     if (message.type === "error") this.#beDenied(message);
+    this.#tell();
   }
 
   #beJoined(message: Heard<"joined">): void {
-    if ("mine" in message) {
-      // The first answer is a beginning: what it leaves out is older, not missed.
-      const isGap = message.hasMore && this.#cursor !== undefined;
-      this.#told.isMineAnswered = true;
-      this.#cursor = message.cursor;
-      if (isGap) this.#fillGap(message.generations.map(({ id }) => id));
-    } else if (this.#missed.delete(message.generationId)) {
-      this.#tell();
+    if (!("mine" in message)) {
+      this.#missed.delete(message.generationId);
+      return;
     }
+    // The first answer is a beginning: what it leaves out is older, not missed.
+    const isGap = message.hasMore && this.#cursor !== undefined;
+    if (!message.resync) this.#told?.beAnsweredMine();
+    this.#cursor = message.cursor;
+    if (isGap) this.#fillGap(message.generations.map(({ id }) => id));
   }
 
   /** All that this side takes for unfinished is asked for by name; the rest is the list's to show. */
@@ -270,97 +272,68 @@ export class LiveConnection {
     for (const known of this.#memory.all()) {
       if (!hasEnded(known) && !isAnswered.has(known.id)) this.#missed.add(known.id);
     }
-    for (const { onGap } of this.#mine.values()) if (onGap) run(onGap);
-    this.#tell();
+    for (const follower of [...this.#mine]) this.#call(follower, () => follower.onGap?.());
   }
 
   #beDenied({ code, generationId }: Heard<"error">): void {
     if (generationId !== undefined && code === "not_found") {
       this.#missed.delete(generationId);
+      this.#told?.end(generationId);
       for (const known of this.#memory.takeDeleted(generationId)) this.#deliver(known);
     } else if (generationId !== undefined) {
-      this.#askAgain((told) => told.ids.delete(generationId));
-    } else if (this.#told.mine && !this.#told.isMineAnswered) {
-      if (code === "cursor_invalid") this.#cursor = undefined;
-      this.#askAgain((told) => (told.mine = false));
+      this.#told?.beRefused(generationId);
+    } else if (this.#told?.beRefusedMine() && code === "cursor_invalid") {
+      this.#cursor = undefined;
     }
   }
 
   #deliver(known: Known): void {
-    for (const handler of this.#followers.get(known.id) ?? []) run(() => handler(known));
-    for (const handler of this.#mine.keys()) run(() => handler(known));
+    if (known.deleted) this.#told?.end(known.id);
+    else this.#told?.revive(known.id);
+    // Who follows it by its id is told the whole of it, which the answer to joining it brings.
+    const followers = isWhole(known) ? (this.#followers.get(known.id) ?? []) : [];
+    for (const follower of [...followers, ...this.#mine]) this.#inform(follower, known);
+  }
+
+  /** Once the caller has gone on; of what was told meanwhile that is known already. */
+  #catchUp(follower: Follower, known: Known[]): void {
+    queueMicrotask(() => {
+      for (const one of known) if (!follower.heard.has(one.id)) this.#inform(follower, one);
+    });
+  }
+
+  #inform(follower: Follower, known: Known): void {
+    follower.heard.add(known.id);
+    this.#call(follower, () => follower.handler(known));
+  }
+
+  #call(follower: Follower, handler: () => void): void {
+    if (!follower.isGone && this.#state !== "closed") run(handler);
   }
 
   // What is asked for
 
-  #unfollow(id: string, handler: Handler): void {
-    const handlers = this.#followers.get(id);
-    if (!handlers?.delete(handler) || handlers.size > 0) return;
+  #unfollow(id: string, follower: Follower): void {
+    follower.isGone = true;
+    const followers = this.#followers.get(id);
+    if (!followers?.delete(follower) || followers.size > 0) return;
     this.#followers.delete(id);
-    if (this.#mine.size === 0) this.#memory.forget(id);
+    // What the cursor counts as seen is told by nobody again.
+    if (this.#mine.size === 0 && this.#cursor === undefined) this.#memory.forget(id);
     this.#tell();
   }
 
-  /** Brings what the socket has been asked for to what is wanted, as fast as it may be said. */
   #tell(): void {
-    const line = this.#line;
-    if (!line?.isOpen || this.#isPausing) return;
-    for (let next = this.#next(); next; next = this.#next()) {
-      const waitMs = this.#pace.waitMs();
-      if (waitMs > 0) {
-        this.#isPausing = true;
-        this.#needs.clock.after(waitMs, () => {
-          this.#isPausing = false;
-          this.#tell();
-        });
-        return;
-      }
-      line.send(next);
-      this.#note(next);
-    }
+    this.#told?.tell();
   }
 
-  /** The first thing that is wanted otherwise than it was said. */
-  #next(): FromClient | undefined {
-    const wanted = this.#wantedIds();
-    for (const id of this.#told.ids) {
-      if (!wanted.has(id)) return { type: "leave:generation", generationId: id };
-    }
-    const wantsMine = this.#mine.size > 0;
-    if (wantsMine && !this.#told.mine) {
-      return { type: "join:mine", since: this.#cursor };
-    }
-    if (!wantsMine && this.#told.mine) return { type: "leave:mine" };
-    for (const id of wanted) {
-      if (!this.#told.ids.has(id)) return { type: "join:generation", generationId: id };
-    }
-    return undefined;
-  }
-
-  #wantedIds(): Set<string> {
-    const wanted = new Set(this.#followers.keys());
+  #wanted(): Wanted {
+    const ids = new Set(this.#followers.keys());
     for (const id of this.#missed) {
-      if (wanted.size >= MAX_FOLLOWED) break;
-      wanted.add(id);
+      if (ids.size >= MAX_FOLLOWED) break;
+      ids.add(id);
     }
-    return wanted;
-  }
-
-  #note(said: FromClient): void {
-    if (said.type === "join:generation") this.#told.ids.add(said.generationId);
-    if (said.type === "leave:generation") this.#told.ids.delete(said.generationId);
-    if (said.type === "join:mine") this.#told.mine = true;
-    if (said.type === "join:mine" || said.type === "leave:mine") this.#told.isMineAnswered = false;
-    if (said.type === "leave:mine") this.#told.mine = false;
-  }
-
-  /** A join failed for the moment: in a moment this socket counts as not asked. */
-  #askAgain(forget: (told: Told) => void): void {
-    const told = this.#told;
-    this.#needs.clock.after(ASK_AGAIN_MS * (0.5 + this.#needs.random()), () => {
-      forget(told);
-      this.#tell();
-    });
+    return { ids, mine: this.#mine.size > 0, since: this.#cursor };
   }
 }
 
@@ -375,8 +348,11 @@ function run(handler: () => void): void {
   }
 }
 
-/** Where a machine says so, as browsers do. */
+/** Where a browser says so, and where a page comes back from being frozen: its timers stood still. */
 function whenOnline(listener: () => void): () => void {
-  globalThis.addEventListener?.("online", listener);
-  return () => globalThis.removeEventListener?.("online", listener);
+  const types = ["online", "pageshow", "visibilitychange"];
+  for (const type of types) globalThis.addEventListener?.(type, listener);
+  return () => {
+    for (const type of types) globalThis.removeEventListener?.(type, listener);
+  };
 }

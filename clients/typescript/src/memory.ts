@@ -11,6 +11,11 @@ export type Known =
   | (Sure & Partial<Generation> & { deleted: false })
   | { deleted: true; id: string; version: number };
 
+/** More than what events tell. */
+export function isWhole(known: Known): boolean {
+  return known.deleted || "prompt" in known;
+}
+
 export function hasEnded(known: Known): boolean {
   return known.deleted || known.status === "completed" || known.status === "failed";
 }
@@ -28,6 +33,10 @@ export class Memory {
 
   forget(id: string): void {
     this.#known.delete(id);
+  }
+
+  forgetAll(): void {
+    this.#known.clear();
   }
 
   /** What of it is news. */
@@ -54,20 +63,22 @@ export class Memory {
   }
 
   #takeJoined(message: Heard<"joined">): Known[] {
-    const replaces = "resync" in message && message.resync === true;
-    if (!("mine" in message)) return this.#takeSnapshot(message.snapshot, replaces);
+    if (!("mine" in message)) return this.#takeSnapshot(message.snapshot);
     return [
-      ...message.generations.flatMap((snapshot) => this.#takeSnapshot(snapshot, replaces)),
+      ...message.generations.flatMap((snapshot) => this.#takeSnapshot(snapshot)),
       ...message.deleted.flatMap((id) => this.takeDeleted(id)),
     ];
   }
 
-  #takeSnapshot(snapshot: Generation, replaces: boolean): Known[] {
+  /** Of the same version too it may tell more: likes, and all that no event carries, fresh links. */
+  #takeSnapshot(snapshot: Generation): Known[] {
     const known = this.get(snapshot.id);
-    const isOld = known !== undefined && snapshot.version < known.version;
-    const isFuller = snapshot.version === known?.version && !known.deleted && !("prompt" in known);
     const taken: Known = { ...snapshot, deleted: false };
-    return (isOld && replaces) || isFuller ? this.#keep(taken) : this.#take(taken);
+    if (known && !isWhole(known) && snapshot.version < known.version) {
+      return this.#keep({ ...lasting(taken), ...known });
+    }
+    if (known?.version !== snapshot.version || known.deleted) return this.#take(taken);
+    return JSON.stringify(known) === JSON.stringify(taken) ? [] : this.#keep(taken);
   }
 
   #take(news: Known): Known[] {
@@ -85,9 +96,13 @@ type Event = Heard<"generation:progress" | "generation:completed" | "generation:
 
 /** What an event does not tell of, such as the prompt, stays as it was. */
 function withEvent(known: Known | undefined, event: Event): Known {
-  const before: Partial<Generation> = known && !known.deleted ? known : {};
-  const { stage, queuePosition, estimatedTimeSeconds, ...lasting } = before;
-  return { ...lasting, ...inWordsOfSnapshots(event), deleted: false };
+  const before = known && !known.deleted ? lasting(known) : {};
+  return { ...before, ...inWordsOfSnapshots(event), deleted: false };
+}
+
+function lasting(known: Partial<Generation>): Partial<Generation> {
+  const { stage, queuePosition, estimatedTimeSeconds, ...rest } = known;
+  return rest;
 }
 
 function inWordsOfSnapshots({ type, generationId: id, ...told }: Event): Sure & Partial<Generation> {

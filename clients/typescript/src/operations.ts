@@ -26,29 +26,36 @@ type Content<O, Type extends string> = O extends {
 type Field<Name extends string, T> = [T] extends [never]
   ? { [K in Name]?: never }
   : object extends T
-    ? { [K in Name]?: T }
+    ? { [K in Name]?: T | undefined }
     : { [K in Name]: T };
+/** What may be left out may be undefined too. */
+type Sparse<T> = { [K in keyof T]: object extends Pick<T, K> ? T[K] | undefined : T[K] };
 type Body<O> = [Content<O, "multipart/form-data">] extends [never]
   ? Field<"body", Content<O, "application/json">>
   : { body: FormData | Content<O, "application/json"> };
 
 export interface Manner {
-  signal?: AbortSignal;
+  signal?: AbortSignal | undefined;
   /** How often it may be tried again; 3 unless told. */
-  retries?: number;
+  retries?: number | undefined;
 }
 
 export interface KeyedManner extends Manner {
   /** Made up where it is not given; the same key and body are answered alike for 24 hours. */
-  idempotencyKey?: string;
+  idempotencyKey?: string | undefined;
 }
 
 export type Wish<N extends OperationName> = Field<"path", Parameters<Operation<N>, "path">> &
-  Field<"query", Parameters<Operation<N>, "query">> &
+  Field<"query", Sparse<Parameters<Operation<N>, "query">>> &
   Body<Operation<N>> &
   KeyedManner;
 
 type Good<O> = O extends { responses: infer R } ? R[keyof R & (200 | 201)] : never;
 
+/** Without a body where the answer has none, as 202 and 204. */
 export type Answer<N extends OperationName> =
-  Good<Operation<N>> extends { content: { "application/json": infer T } } ? T : void;
+  [Good<Operation<N>>] extends [never]
+    ? void
+    : Good<Operation<N>> extends { content: { "application/json": infer T } }
+      ? T
+      : void;

@@ -1,9 +1,6 @@
 /** What is thrown: a refusal with its code, or an answer that never came. */
 import type { Fault, Problem, ProblemCode } from "./contract.js";
 
-/** Of answers that are no problem document, such as those of a proxy in between. */
-const RETRYABLE = new Set([429, 502, 503, 504]);
-
 /** The server's refusal (RFC 9457): `code` for programs, `detail` for people in their language. */
 export class MadarProblem extends Error {
   override readonly name = "MadarProblem";
@@ -28,7 +25,7 @@ export class MadarProblem extends Error {
     this.detail = document.detail ?? title;
     this.errors = document.errors ?? [];
     this.params = document.params ?? {};
-    this.retryable = document.retryable ?? RETRYABLE.has(status);
+    this.retryable = document.retryable ?? (status === 429 || status >= 500);
     this.retryAfterS = document.retryAfterSeconds ?? seconds(headers.get("Retry-After"));
     this.requestId = document.requestId ?? headers.get("X-Request-Id") ?? undefined;
   }
@@ -41,9 +38,9 @@ export class MadarUnreachable extends Error {
 
 export async function problemOf(response: Response): Promise<MadarProblem> {
   const isProblem = response.headers.get("Content-Type")?.startsWith("application/problem+json");
-  const document = isProblem ? await response.json().catch(() => ({})) : {};
+  const document = isProblem ? await response.json().catch(() => null) : null;
   if (!isProblem) await response.body?.cancel();
-  return new MadarProblem(response.status, document, response.headers);
+  return new MadarProblem(response.status, document ?? {}, response.headers);
 }
 
 function seconds(text: string | null): number | undefined {

@@ -38,11 +38,14 @@ export async function* watch(
       if (stream.hasEnded) return;
       waitMs = backoff.next(clock.now() - beganAt);
     } catch (error) {
-      if (memory.get(id) && error instanceof MadarProblem && error.status === 404) {
+      const isKnown = memory.get(id) !== undefined;
+      if (isKnown && error instanceof MadarProblem && error.status === 404) {
         yield* memory.takeDeleted(id);
         return;
       }
-      waitMs = afterFailure(error, backoff, clock.now() - beganAt);
+      if (signal?.aborted || !mayPass(error, isKnown)) throw error;
+      const afterS = (error instanceof MadarProblem && error.retryAfterS) || 0;
+      waitMs = afterS * 1000 + backoff.next(clock.now() - beganAt);
     }
     await pause(clock, Math.max(waitMs, stream.retryMs), signal);
   }
@@ -94,8 +97,8 @@ function lastEvent(version: number | undefined): Record<string, string> {
   return version === undefined ? {} : { "Last-Event-ID": String(version) };
 }
 
-function afterFailure(error: unknown, backoff: Backoff, livedMs: number): number {
-  if (error instanceof MadarUnreachable) return backoff.next(livedMs);
-  if (!(error instanceof MadarProblem) || !error.retryable) throw error;
-  return (error.retryAfterS ?? 0) * 1000 + backoff.next(livedMs);
+/** Too many sockets are no mistake of this request; a token that once came may come again. */
+function mayPass(error: unknown, isKnown: boolean): boolean {
+  if (error instanceof MadarProblem) return error.retryable || error.status === 429;
+  return error instanceof MadarUnreachable || isKnown;
 }

@@ -1,4 +1,6 @@
 /** A clock turned by hand, and a network that does what a test says. */
+import assert from "node:assert/strict";
+
 import type { Clock } from "../src/clock.js";
 import type { FromClient, Generation } from "../src/contract.js";
 import { MadarClient, type MadarOptions, type SocketLike } from "../src/index.js";
@@ -15,6 +17,10 @@ export class FakeClock implements Clock {
 
   now() {
     return this.#now;
+  }
+
+  get isIdle() {
+    return this.#timers.size === 0;
   }
 
   after(ms: number, run: () => void) {
@@ -136,6 +142,11 @@ export class FakeNetwork {
   }
 }
 
+/** What a proxy, or a hotel's network, says in Madar's place. */
+export function foreign(status: number, headers: Record<string, string> = {}) {
+  return new Response("<h1>No</h1>", { status, headers: { "Content-Type": "text/html", ...headers } });
+}
+
 export function json(body: unknown, status = 200, headers: Record<string, string> = {}) {
   return new Response(JSON.stringify(body), {
     status,
@@ -143,8 +154,12 @@ export function json(body: unknown, status = 200, headers: Record<string, string
   });
 }
 
-export function refusal(status: number, code: string, told: object = {}) {
-  const document = { status, code, title: "No", detail: "Not so.", retryable: false, ...told };
+/** Status and `retryable` of each code as the server has them; tests/test_typescript_client.py says. */
+const CODES: Record<string, { status: number; retryable: boolean }> = JSON.parse(process.env.CODES ?? "{}");
+
+export function refusal(code: string, told: object = {}) {
+  const { status, retryable } = CODES[code] ?? assert.fail(`there is no ${code}`);
+  const document = { status, code, title: "No", detail: "Not so.", retryable, ...told };
   return json(document, status, { "Content-Type": "application/problem+json" });
 }
 

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import { MadarProblem, MadarUnreachable } from "../src/index.js";
-import { FakeNetwork, generation, ID, json, refusal, settled } from "./fakes.js";
+import { FakeNetwork, foreign, generation, ID, json, refusal, settled } from "./fakes.js";
 
 const lost = () => {
   throw new TypeError("fetch failed");
@@ -15,7 +15,7 @@ test("a post whose answer was lost is sent again under the same key", async () =
   const network = new FakeNetwork();
   network.answers = [
     lost,
-    () => refusal(409, "idempotency_in_flight", { retryable: true, retryAfterSeconds: 1 }),
+    () => refusal("idempotency_in_flight", { retryAfterSeconds: 1 }),
     created,
   ];
 
@@ -48,7 +48,7 @@ test("a change without a key is not sent again where nobody knows whether it was
 test("a refusal for the moment is waited out, with a jitter on top", async () => {
   const network = new FakeNetwork();
   network.answers = [
-    () => refusal(429, "rate_limited", { retryable: true, retryAfterSeconds: 7 }),
+    () => refusal("rate_limited", { retryAfterSeconds: 7 }),
     () => json(generation(2)),
   ];
 
@@ -60,10 +60,24 @@ test("a refusal for the moment is waited out, with a jitter on top", async () =>
   assert.equal((await cancelled).version, 2);
 });
 
+test("a proxy does not know whether a change was done, so that is not sent again", async () => {
+  const network = new FakeNetwork();
+  network.answers = [() => foreign(504, { "Retry-After": "1" }), () => json(generation(2))];
+  const client = network.client();
+
+  await assert.rejects(client.cancel(ID), { status: 504, code: "unreadable" });
+  assert.equal(network.requests.length, 1);
+
+  network.answers.unshift(() => foreign(524));
+  const read = client.getGeneration(ID);
+  await network.clock.turn(500);
+  assert.equal((await read).version, 2);
+});
+
 test("what lasts longer than patience is told at once", async () => {
   const network = new FakeNetwork();
-  const told = { retryable: true, retryAfterSeconds: 31 };
-  network.answers = [() => refusal(429, "rate_limited", told)];
+  const told = { retryAfterSeconds: 31 };
+  network.answers = [() => refusal("rate_limited", told)];
 
   await assert.rejects(network.client().stats(), { code: "rate_limited", retryAfterS: 31 });
 
@@ -94,6 +108,21 @@ test("no answer within half a minute is none", async () => {
   await asked;
 });
 
+test("a token that never comes is waited for no longer than an answer", async () => {
+  const network = new FakeNetwork();
+  const client = network.client({ token: () => new Promise<string>(() => {}) });
+  const page = new AbortController();
+
+  const late = assert.rejects(client.me({ retries: 0 }), MadarUnreachable);
+  const left = assert.rejects(client.me({ signal: page.signal }), /left the page/);
+  await network.clock.turn(29_999);
+  page.abort(new Error("left the page"));
+  await left;
+  await network.clock.turn(1);
+
+  await late;
+});
+
 test("whoever gives up is told by their own reason", async () => {
   const network = new FakeNetwork();
   network.answers = [lost];
@@ -112,8 +141,8 @@ test("a refusal is whole, also when it is not Madar's", async () => {
   const fault = { pointer: "/style", code: "style_unknown", detail: "No such style." };
   const told = { errors: [fault], params: { limit: 3 }, requestId: "r1" };
   network.answers = [
-    () => refusal(422, "style_unknown", told),
-    () => new Response("<h1>Bad gateway</h1>", { status: 502, headers: { "Retry-After": "99" } }),
+    () => refusal("style_unknown", told),
+    () => foreign(502, { "Retry-After": "99" }),
   ];
   const client = network.client();
 
@@ -128,6 +157,24 @@ test("a refusal is whole, also when it is not Madar's", async () => {
   const theirs = await client.createGeneration(WISH).catch((error) => error);
   assert.ok(theirs instanceof MadarProblem);
   assert.deepEqual([theirs.code, theirs.retryable, theirs.retryAfterS], ["unreadable", true, 99]);
+});
+
+test("a refusal that says nothing is one all the same", async () => {
+  const network = new FakeNetwork();
+  const headers = { "Content-Type": "application/problem+json" };
+  network.answers = [() => new Response("null", { status: 409, headers })];
+
+  await assert.rejects(network.client().cancel(ID), { name: "MadarProblem", code: "unreadable" });
+});
+
+test("a page over plain http has keys too", async (t) => {
+  const network = new FakeNetwork();
+  network.answers = [created];
+  t.mock.method(Crypto.prototype, "randomUUID", () => assert.fail("it is not there"));
+
+  await network.client().createGeneration(WISH);
+
+  assert.match(network.requests[0]?.headers.get("Idempotency-Key") ?? "", /^[0-9a-f]{32}$/);
 });
 
 test("a token may be fetched, and its failure is told as it is", async () => {
@@ -179,11 +226,13 @@ test("any operation can be asked for by its name", async () => {
   network.answers = [() => new Response(null, { status: 204 })];
   const client = network.client({ baseUrl: "https://madar.test/behind/" });
 
-  const answer = await client.request("DELETE /api/auth/sessions/{id}", { path: { id: "a/b" } });
+  const answer: void = await client.request("DELETE /api/auth/sessions/{id}", { path: { id: "a/b" } });
 
   assert.equal(answer, undefined);
   const [{ method, url } = assert.fail()] = network.requests;
   assert.equal(`${method} ${url}`, "DELETE https://madar.test/behind/api/auth/sessions/a%2Fb");
+  network.answers = [() => new Response(null, { status: 202 })];
+  assert.equal(await client.request("DELETE /api/user"), undefined);
   // @ts-expect-error: there is no such operation
   await client.request("GET /api/nothing");
   // @ts-expect-error: which one?

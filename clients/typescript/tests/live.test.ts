@@ -3,7 +3,19 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 
 import type { Known, LiveState } from "../src/index.js";
-import { FakeNetwork, generation, ID, joined, joinedMine, OTHER, progress, refusal, settled } from "./fakes.js";
+import { realClock } from "../src/clock.js";
+import {
+  FakeNetwork,
+  foreign,
+  generation,
+  ID,
+  joined,
+  joinedMine,
+  OTHER,
+  progress,
+  refusal,
+  settled,
+} from "./fakes.js";
 
 /** Signed in, with an open socket. */
 async function opened(network = new FakeNetwork()) {
@@ -47,7 +59,7 @@ test("what is not newer is not told", async () => {
   network.socket.hear(joined(generation(2)));
   network.socket.hear(progress(4, { progress: 40, estimatedTimeRemaining: 9 }));
   network.socket.hear(progress(3, { progress: 30 }));
-  network.socket.hear(joined(generation(4, { progress: 35 })));
+  network.socket.hear(joined(generation(3, { progress: 35 })));
 
   assert.deepEqual(heard.map(({ version }) => version), [2, 4]);
   const known = heard[1];
@@ -69,14 +81,21 @@ test("an end takes along what was true before it only", async () => {
   assert.deepEqual(live.snapshot(ID), { ...lasting, deleted: false });
 });
 
-test("a resync replaces even what is newer", async () => {
+test("a snapshot of the same version tells what no event does, like a like", async () => {
   const { network, live, heard } = await opened();
   live.follow(ID, (known) => heard.push(known));
+  const end = { status: "completed", progress: 100 } as const;
+  const whole = generation(3, { ...end, isLiked: true, completedAt: "2026-01-31T12:00:09+00:00" });
 
-  network.socket.hear(joined(generation(9)));
-  network.socket.hear(joined(generation(5), { resync: true }));
+  network.socket.hear(joined(generation(2)));
+  network.socket.hear({ type: "generation:completed", generationId: ID, version: 3, ...end });
+  network.socket.hear(joined(whole));
+  network.socket.hear(joined(whole));
+  network.socket.hear(joinedMine([generation(2)], { resync: true }));
 
-  assert.deepEqual(heard.map(({ version }) => version), [9, 5]);
+  assert.deepEqual(heard.map(({ version }) => version), [2, 3, 3]);
+  const now = live.snapshot(ID);
+  assert.ok(now && !now.deleted && now.isLiked && now.completedAt);
 });
 
 test("whoever comes later hears first what is known", async () => {
@@ -91,6 +110,59 @@ test("whoever comes later hears first what is known", async () => {
 
   assert.deepEqual(heard.map(({ version }) => version), [2, 2]);
   assert.deepEqual(network.socket.asked.map(({ type }) => type), ["join:generation", "join:mine"]);
+});
+
+test("whoever comes in the middle of a message hears it once", async () => {
+  const { network, live, heard } = await opened();
+  const versions: number[] = [];
+  let end = () => {};
+  end = live.followMine(() => {
+    end();
+    live.follow(OTHER, (known) => heard.push(known));
+    live.followMine(({ version }) => versions.push(version));
+  });
+
+  network.socket.hear(joinedMine([generation(1), generation(2, { id: OTHER })]));
+  await settled();
+
+  assert.deepEqual(heard.map(({ id }) => id), [OTHER]);
+  assert.deepEqual(versions.sort(), [1, 2]);
+});
+
+test("whoever follows an id is told the whole of it and nothing less", async () => {
+  const { network, live, heard } = await opened();
+  live.follow(ID, () => {})();
+  network.socket.hear(progress(3));
+  live.follow(ID.toUpperCase(), (known) => heard.push(known));
+  await settled();
+  assert.deepEqual(heard, [], "what was on its way tells too little");
+
+  network.socket.hear(joined(generation(2)));
+
+  const { stage: _, ...lasting } = generation(3);
+  const now = { status: "processing", progress: 40, stage: "finalizing" };
+  assert.deepEqual(heard, [{ ...lasting, ...now, deleted: false }]);
+  assert.deepEqual(live.snapshot(ID.toUpperCase()), heard[0]);
+  assert.throws(() => live.follow("undefined", () => {}), /undefined is no id/);
+});
+
+test("what is deleted while nobody follows mine is told to who does so again", async () => {
+  const { network, live, heard } = await opened();
+  const end = live.followMine(() => {});
+  network.socket.hear(joinedMine([generation(2), generation(2, { id: OTHER })], { cursor: "41" }));
+
+  end();
+  live.follow(OTHER, () => {})();
+  live.followMine((known) => heard.push(known));
+  await settled();
+  network.socket.hear(joinedMine([], { deleted: [ID] }));
+
+  assert.deepEqual(network.socket.asked.at(-1), { type: "join:mine", since: "41" });
+  assert.deepEqual(heard.map(({ id, deleted }) => [id, deleted]), [
+    [ID, false],
+    [OTHER, false],
+    [ID, true],
+  ]);
 });
 
 test("after a cut everything is joined again, mine from where it was", async () => {
@@ -182,6 +254,17 @@ test("silence is asked about, and without an answer taken for death", async () =
   assert.ok(network.socket.isClosed);
 });
 
+test("who is asked again and again gets no more time to answer", async () => {
+  const { network, states } = await opened();
+
+  for (let s = 0; s < 10; s++) {
+    network.goOnline();
+    await network.clock.turn(1_000);
+  }
+
+  assert.equal(states.at(-1), "waiting");
+});
+
 test("a handshake that never ends is given up", async () => {
   const network = new FakeNetwork();
   const live = network.client().live();
@@ -197,8 +280,8 @@ test("4401 is one attempt with a fresh ticket, then signed out, until there is a
   const { network, live } = await opened();
 
   network.socket.drop(4401, "not_signed_in");
-  await settled();
-  assert.equal(network.sockets.length, 2, "at once");
+  await network.clock.turn(500);
+  assert.equal(network.sockets.length, 2);
   network.socket.open();
   network.socket.drop(4401, "not_signed_in");
   await network.clock.turn(100_000);
@@ -213,6 +296,37 @@ test("4401 is one attempt with a fresh ticket, then signed out, until there is a
   assert.equal(live.state, "open");
 });
 
+test("what was one person's is not told to the next", async () => {
+  const { network, live, heard } = await opened();
+  live.followMine(() => {});
+  network.socket.hear(joinedMine([generation(2)], { cursor: "41" }));
+  network.socket.drop(4401);
+  await network.clock.turn(500);
+  network.socket.drop(4401);
+  assert.equal(live.state, "signedOut");
+
+  live.reconnect();
+  live.followMine((known) => heard.push(known));
+  await settled();
+  network.socket.welcome();
+
+  assert.deepEqual(network.socket.asked, [{ type: "join:mine" }]);
+  assert.deepEqual([heard, live.snapshot(ID)], [[], undefined]);
+});
+
+test("a session that always ends again is tried less and less", async () => {
+  const { network } = await opened();
+
+  const pauses: number[] = [];
+  for (let times = 0; times < 3; times++) {
+    network.socket.drop(4401);
+    pauses.push(await waited(network));
+    network.socket.welcome();
+  }
+
+  assert.deepEqual(pauses, [500, 1_000, 2_000]);
+});
+
 test("a fresh token heals a 4401", async () => {
   const network = new FakeNetwork();
   let token = 0;
@@ -222,7 +336,7 @@ test("a fresh token heals a 4401", async () => {
 
   for (let times = 0; times < 3; times++) {
     network.socket.drop(4401);
-    await settled();
+    await waited(network);
     network.socket.welcome();
   }
 
@@ -232,13 +346,36 @@ test("a fresh token heals a 4401", async () => {
 
 test("no ticket for want of a session means the same", async () => {
   const network = new FakeNetwork();
-  network.answers = [() => refusal(401, "not_signed_in")];
+  network.answers = [() => refusal("not_signed_in")];
   const live = network.client().live();
-  await settled();
+  await network.clock.turn(500);
 
   assert.equal(live.state, "signedOut");
   assert.equal(network.requests.length, 2);
   assert.equal(live.ending?.reason, "not_signed_in");
+});
+
+test("a ticket that somebody else refuses is asked for again", async () => {
+  for (const status of [401, 403]) {
+    const network = new FakeNetwork();
+    network.answers = [() => foreign(status), () => foreign(status), ...network.answers];
+    const live = network.client().live();
+
+    await waited(network);
+    network.socket.welcome();
+
+    assert.equal(live.state, "open");
+  }
+});
+
+test("a page that is not allowed gets no ticket ever", async () => {
+  const network = new FakeNetwork();
+  network.answers = [() => refusal("origin_refused")];
+  const live = network.client().live();
+  await settled();
+
+  assert.equal(live.state, "closed");
+  assert.equal(live.ending?.reason, "origin_refused");
 });
 
 test("a closed account ends it for good", async () => {
@@ -263,33 +400,22 @@ test("who was too loud stays away for long, online or not", async () => {
   assert.equal(await waited(network), 45_000);
 });
 
-test("a restart is not waited out, but not everybody comes back at once", async () => {
-  const { network } = await opened();
-
-  for (const [code, random] of [[1012, 1], [1013, 0.3]] as const) {
-    network.random = random;
-    network.socket.drop(code);
-    assert.equal(await waited(network), 1_000 * random);
-    network.socket.welcome();
-  }
-
-  network.random = 1;
-  network.socket.drop(1013);
-  await waited(network);
-  network.socket.drop(1013);
-  assert.equal(await waited(network), 4_000, "who is not let in at all waits longer and longer");
-});
-
-test("where tickets are refused for the moment, it waits as long as it is told", async () => {
+test("where tickets are refused for the moment, it waits as long as it is told, online or not", async () => {
   const network = new FakeNetwork();
   network.answers = [
-    () => refusal(503, "database_unavailable", { retryable: true, retryAfterSeconds: 2 }),
+    () => refusal("database_unavailable", { retryAfterSeconds: 2 }),
     ...network.answers,
   ];
   network.client().live();
   await settled();
+  network.goOnline();
 
   assert.equal(await waited(network), 2_500);
+});
+
+test("a wait of months is no wait of nothing", () => {
+  realClock.after(2 ** 31, () => assert.fail("it did not wait"))();
+  realClock.after(2 ** 40, () => assert.fail("it did not wait"))();
 });
 
 test("it says no more than the server bears, and forgets what was taken back", async () => {
@@ -332,6 +458,35 @@ test("where more was missed than fits, what is unfinished here is asked for by n
   assert.equal(heard.at(-1)?.version, 8);
 });
 
+test("of many that were missed, those that are gone make room for the others", async () => {
+  const { network, live } = await opened();
+  live.followMine(() => {});
+  const ids = Array.from({ length: 150 }, (_, n) => ID.slice(0, -4) + (1000 + n));
+  network.socket.hear(joinedMine(ids.map((id) => generation(1, { id }))));
+  network.socket.drop(1006);
+  await waited(network);
+  network.socket.welcome();
+  network.socket.hear(joinedMine([], { hasMore: true }));
+  const gone = { type: "error", code: "not_found", message: "…" };
+  for (const generationId of ids.slice(0, 100)) network.socket.hear({ ...gone, generationId });
+  await network.clock.turn(20_000);
+
+  const asked = network.socket.asked.filter(({ type }) => type === "join:generation");
+  assert.equal(asked.length, 150);
+});
+
+test("of two joins of mine the last decides", async () => {
+  const { network, live } = await opened();
+  live.followMine(() => {})();
+  live.followMine(() => {});
+  network.socket.hear(joinedMine([]));
+  network.socket.hear({ type: "error", code: "database_unavailable", message: "…" });
+  await network.clock.turn(3_000);
+
+  const asked = network.socket.asked.filter(({ type }) => type === "join:mine");
+  assert.equal(asked.length, 3);
+});
+
 test("a join that failed for the moment is made again, one of nothing is not", async () => {
   const { network, live, heard } = await opened();
   live.follow(ID, (known) => heard.push(known));
@@ -365,6 +520,26 @@ test("what was restored can be followed again", async () => {
   assert.deepEqual(heard.map(({ deleted }) => deleted), [true, false]);
 });
 
+test("what was restored is joined again, for whoever followed it before", async () => {
+  const { network, live, heard } = await opened();
+  live.follow(ID, (known) => heard.push(known));
+  live.followMine(() => {});
+  network.socket.hear(joined(generation(2)));
+  network.socket.hear({ type: "generation:deleted", generationId: ID, version: 3 });
+  const before = network.socket.asked.length;
+
+  network.socket.hear(progress(4));
+  network.socket.hear(joined(generation(4)));
+
+  const again = { type: "join:generation", generationId: ID };
+  assert.deepEqual(network.socket.asked.slice(before), [again]);
+  assert.deepEqual(heard, [
+    { ...generation(2), deleted: false },
+    { deleted: true, id: ID, version: 3 },
+    { ...generation(4), deleted: false },
+  ]);
+});
+
 test("one of mine that was made elsewhere is heard of, and filled in by following it", async () => {
   const { network, live, heard } = await opened();
   live.followMine((known) => heard.push(known));
@@ -384,9 +559,13 @@ test("one of mine that was made elsewhere is heard of, and filled in by followin
 
 test("once closed nothing is heard any more", async () => {
   const { network, live, states } = await opened();
+  live.followMine(({ id }) => (id === ID ? live.close() : assert.fail("it is closed")));
+  network.socket.hear({ type: "error", code: "too_busy", message: "…", generationId: ID });
+  network.socket.hear(joinedMine([generation(1), generation(1, { id: OTHER })]));
   live.follow(ID, () => assert.fail("it is closed"));
+  await settled();
+  assert.ok(network.clock.isIdle);
 
-  live.close();
   network.socket.hear(joined(generation(2)));
   network.socket.drop(1006);
   network.goOnline();

@@ -4,7 +4,7 @@ import { test } from "node:test";
 
 import type { Known } from "../src/index.js";
 import { eventsIn } from "../src/stream.js";
-import { FakeNetwork, generation, ID, joined, progress, refusal, settled } from "./fakes.js";
+import { FakeNetwork, foreign, generation, ID, joined, progress, refusal, settled } from "./fakes.js";
 
 function streamOf(...pieces: (string | Uint8Array)[]) {
   return new ReadableStream<Uint8Array>({
@@ -110,7 +110,7 @@ test("a stream that falls silent is left", async () => {
 
 test("what was deleted meanwhile is told, what never was is refused", async () => {
   const network = new FakeNetwork();
-  network.answers = [events(progress(3)), () => refusal(404, "not_found")];
+  network.answers = [events(progress(3)), () => refusal("not_found")];
 
   const { heard, done } = await watched(network);
   await network.clock.turn(10_000);
@@ -123,7 +123,7 @@ test("what was deleted meanwhile is told, what never was is refused", async () =
 test("the end of the session is told", async () => {
   const network = new FakeNetwork();
   const lastWords = { type: "error", code: "not_signed_in", message: "…", version: 0 };
-  network.answers = [events(progress(3), lastWords), () => refusal(401, "not_signed_in")];
+  network.answers = [events(progress(3), lastWords), () => refusal("not_signed_in")];
 
   const { done } = await watched(network);
   await network.clock.turn(10_000);
@@ -131,19 +131,38 @@ test("the end of the session is told", async () => {
   await assert.rejects(done, { code: "not_signed_in" });
 });
 
-test("too many sockets are waited out", async () => {
+test("too many sockets are waited out, and so is what a proxy says in between", async () => {
   const network = new FakeNetwork();
   network.answers = [
-    () => refusal(429, "too_many_sockets", { retryable: true, retryAfterSeconds: 60 }),
+    () => refusal("too_many_sockets", { retryAfterSeconds: 60 }),
+    () => foreign(522),
     events(completed),
   ];
 
   const { done } = await watched(network);
   await network.clock.turn(60_499);
   assert.equal(network.requests.length, 1);
-  await network.clock.turn(1);
+  await network.clock.turn(1 + 1_000);
 
   await done;
+});
+
+test("a token that once came may come again", async () => {
+  const network = new FakeNetwork();
+  network.answers = [events(progress(3)), events(completed)];
+  const tokens = [async () => "t1", () => Promise.reject(new Error("no refresh token")), async () => "t2"];
+  const client = network.client({ token: () => tokens.shift()?.() ?? assert.fail() });
+
+  const versions: number[] = [];
+  const done = (async () => {
+    for await (const { version } of client.watch(ID)) versions.push(version);
+  })();
+  await network.clock.turn(10_000);
+  await done;
+
+  assert.deepEqual(versions, [3, 6]);
+  const broken = network.client({ token: () => Promise.reject(new Error("signed out")) });
+  await assert.rejects(broken.watch(ID).next(), /signed out/);
 });
 
 test("whoever leaves ends it", async () => {

@@ -3,7 +3,7 @@ import assert from "node:assert/strict";
 import { describe, test } from "node:test";
 
 import { type Clock, realClock } from "../../src/clock.js";
-import { hasEnded, type Known, MadarClient, type MadarOptions, MadarProblem } from "../../src/index.js";
+import { type Generation, hasEnded, type Known, MadarClient, type MadarOptions, MadarProblem } from "../../src/index.js";
 import { Proxy } from "./proxy.js";
 
 /** Set by the test that starts this. */
@@ -17,7 +17,7 @@ const ROCKET = { style: "voxel-3d", textPrompt: "a red rocket", seed: 7 };
 /** Comes back soon, so that nobody sleeps here; deadlines, which are longer, stay as they are. */
 const hasty: Clock = {
   now: realClock.now,
-  after: (ms, run) => realClock.after(ms <= 5_000 ? ms / 20 : ms, run),
+  after: (ms, run) => realClock.after(ms <= 6_000 ? ms / 20 : ms, run),
 };
 /** Else the wait between attempts would grow past what `hasty` shortens. */
 const random = () => Math.random() / 10;
@@ -105,6 +105,21 @@ describe("before there is a worker", () => {
     assert.deepEqual(refused.errors.map(({ pointer }) => pointer), ["/textPrompt"]);
     assert.match(refused.errors[0]?.detail ?? "", /[\u0600-\u06ff]{3}/);
   });
+
+  test("live speaks the language that was asked for", async () => {
+    const arabic = clientOf(told("BADR"), { language: "ar" });
+    const { id } = await arabic.createGeneration(ROCKET);
+    const heard = news<Known>();
+    const live = arabic.live();
+    live.follow(id, heard.tell);
+    await heard.until(() => true);
+
+    await arabic.cancel(id);
+    const failed = await heard.until(hasEnded);
+
+    assert.match((!failed.deleted && failed.error) || "", /[\u0600-\u06ff]{3}/);
+    live.close();
+  });
 });
 
 describe("live, each beside the other", { concurrency: true }, () => {
@@ -134,16 +149,67 @@ describe("live, each beside the other", { concurrency: true }, () => {
     await Promise.all([returned.until(isOver), mine.until(isOver), watching]);
     await mine.until((known) => known.id === madeMeanwhile.id && hasEnded(known));
 
-    const end = lasting(line.snapshot(id));
+    const end = lasting(await amal.getGeneration(id));
     assert.equal(end.status, "completed");
     assert.deepEqual(lasting(cutLine.snapshot(id)), end);
     assert.deepEqual(lasting(watched.heard.at(-1)), end);
-    assert.deepEqual(lasting(await amal.getGeneration(id)), end);
+    const { completedAt, translation, ...toldByEvents } = end;
+    assert.ok(completedAt);
+    assert.partialDeepStrictEqual(lasting(line.snapshot(id)), toldByEvents);
     const versions = returned.heard.map(({ version }) => version);
-    assert.deepEqual(versions, [...new Set(versions)].sort((one, other) => one - other));
+    assert.deepEqual(versions, [...versions].sort((one, other) => one - other));
     line.close();
     cutLine.close();
     proxy.close();
+  });
+
+  test("who comes back sees what no event tells: likes, and what was deleted", async () => {
+    const proxy = new Proxy(new URL(URL_OF_PRODUCT));
+    const away = clientOf(told("BADR"), { baseUrl: await proxy.listening() });
+    const badr = clientOf(told("BADR"));
+    const [liked, deleted] = [await badr.createGeneration(ROCKET), await badr.createGeneration(ROCKET)];
+    const heard = news<Known>();
+    const live = away.live();
+    const end = live.followMine(() => {});
+    live.follow(liked.id, heard.tell);
+    live.follow(deleted.id, heard.tell)();
+    await heard.until(({ id }) => id === liked.id);
+
+    end();
+    await badr.like(liked.id);
+    await badr.delete(deleted.id, { permanent: true });
+    proxy.cut();
+    proxy.heal();
+    live.followMine(heard.tell);
+
+    await heard.until((known) => known.id === liked.id && !known.deleted && known.isLiked === true);
+    await heard.until((known) => known.id === deleted.id && known.deleted);
+    live.close();
+    proxy.close();
+  });
+
+  test("the eleventh of a person waits until there is room", async () => {
+    const eman = clientOf(told("EMAN"));
+    const { id } = await eman.createGeneration(ROCKET);
+    const page = new AbortController();
+    const ten = Array.from({ length: 10 }, () => eman.watch(id, { signal: page.signal }));
+    await Promise.all(ten.map((one) => one.next()));
+    const refused = news<number>();
+    const eleventh = clientOf(told("EMAN"), {
+      fetch: async (...wish) => {
+        const response = await fetch(...wish);
+        refused.tell(response.status);
+        return response;
+      },
+    }).watch(id);
+
+    const first = eleventh.next();
+    await refused.until((status) => status === 429);
+    page.abort();
+
+    assert.equal((await first).value?.id, id);
+    await eleventh.return();
+    assert.equal(await eman.request("DELETE /api/user"), undefined);
   });
 
   test("after a sign-out nothing comes any more", async () => {
@@ -162,9 +228,9 @@ describe("live, each beside the other", { concurrency: true }, () => {
   });
 });
 
-/** Without what ages: links, and what only a whole snapshot tells. */
-function lasting(known: Partial<Known & object> | undefined) {
+/** All of it but links, which age. */
+function lasting(known: Generation | Known | undefined): Partial<Generation> {
   assert.ok(known && !("deleted" in known && known.deleted));
-  const { id, version, status, progress, prompt, result } = known as Exclude<Known, { deleted: true }>;
-  return { id, version, status, progress, prompt, size: result?.fileSize, alpha: result?.transparency };
+  const { deleted: _, ...rest } = { deleted: false, ...known };
+  return JSON.parse(JSON.stringify(rest, (name, value) => (name.endsWith("Url") ? undefined : value)));
 }
