@@ -1,4 +1,4 @@
-"""A hundred generations while the worker is killed again and again."""
+"""Sixty generations while the worker is killed again and again."""
 
 import time
 from collections import Counter
@@ -12,8 +12,8 @@ from tests.faults.worker_process import WorkerProcess
 from tests.product import Product
 from tests.simulator.harness import eventually
 
-COUNT = 100
-KILL_EVERY_S = 5
+COUNT = 60
+KILL_EVERY_S = 4
 # Longer than a request of a killed worker can lie unread before a busy simulator: only what comes
 # later than this may be sent again.
 UNKNOWN_AFTER_S = 30
