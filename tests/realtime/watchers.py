@@ -39,6 +39,10 @@ class Told:
 Open = Callable[[str], Awaitable[Line]]
 
 
+class Over(Ended):
+    """There is nothing more to tell, and no reason to come back."""
+
+
 class Watcher:
     """`shown` is what is on the page; `asks` are the pictures it follows, or all that is theirs."""
 
@@ -137,8 +141,8 @@ class Watcher:
             try:
                 async with asyncio.timeout(None) as self._stay:
                     await self._follow()
-            except TimeoutError:
-                pass  # it was cut
+            except (TimeoutError, Over):
+                pass  # it was cut, or came to its end, though it may be wanted again by now
             except BROKEN as error:
                 if self._is_wanted.is_set():
                     self.endings.append(error.code if isinstance(error, Ended) else None)
@@ -279,7 +283,7 @@ class StreamWatcher(Watcher):
             self._end()
         except NothingNew:
             self._end()
-        raise Ended
+        raise Over
 
     async def _hear(self, message: Json) -> None:
         self._last_event_id = message["lastEventId"]
@@ -291,7 +295,7 @@ class StreamWatcher(Watcher):
                 await self._line.next()
                 raise AssertionError("a stream goes on after its end")
             self._end()
-            raise Ended  # at once: nobody opens it again before it is left
+            raise Over
 
     @property
     def _shows_end(self) -> bool:
