@@ -13,7 +13,7 @@ from tests.product import Product
 from tests.simulator.harness import eventually
 
 COUNT = 60
-KILL_EVERY_S = 4
+KILL_EVERY_S = 6
 # Longer than a request of a killed worker can lie unread before a busy simulator: only what comes
 # later than this may be sent again.
 UNKNOWN_AFTER_S = 30
