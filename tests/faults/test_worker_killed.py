@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from madar.actions.advance import MAX_CRASHES
 from tests.conftest import Start
 from tests.faults.worker_process import WorkerProcess
 from tests.product import Product
@@ -21,6 +22,9 @@ UNKNOWN_AFTER_S = 30
 ACKNOWLEDGED_TWICE = """
     SELECT generation_id, step FROM attempts WHERE request_id IS NOT NULL
      GROUP BY generation_id, step HAVING count(*) > 1
+"""
+IN_HAND_FOR_THE_LAST_TIME = """
+    SELECT id FROM generations WHERE lease_until IS NOT NULL AND crashes >= %s
 """
 
 
@@ -52,13 +56,17 @@ def _kill_workers_until_done(product: Product, seen: dict[str, int]) -> int:
     kills = 0
     while True:
         worker = WorkerProcess(product.settings)
-        killed_at = time.monotonic() + KILL_EVERY_S
+        kill_at, before = time.monotonic() + KILL_EVERY_S, sum(seen.values())
 
-        def look(killed_at: float = killed_at, worker: WorkerProcess = worker) -> str | None:
+        def look(
+            worker: WorkerProcess = worker, kill_at: float = kill_at, before: int = before
+        ) -> str | None:
             assert worker.is_running
             if _unfinished(product, seen) == 0:
                 return "done"
-            return "kill" if time.monotonic() > killed_at else None
+            has_worked = sum(seen.values()) > before
+            is_time = has_worked and time.monotonic() > kill_at
+            return "kill" if is_time and _is_bearable(product, worker) else None
 
         outcome = eventually(look, deadline_s=2 * UNKNOWN_AFTER_S)
         if outcome == "done":
@@ -66,6 +74,15 @@ def _kill_workers_until_done(product: Product, seen: dict[str, int]) -> int:
             return kills
         worker.kill()
         kills += 1
+
+
+def _is_bearable(product: Product, worker: WorkerProcess) -> bool:
+    """Frozen, unless what it holds would be given up, and rightly, as the cause of its death."""
+    worker.freeze()
+    if product.rows(IN_HAND_FOR_THE_LAST_TIME, MAX_CRASHES - 1):
+        worker.go_on()
+        return False
+    return True
 
 
 def _unfinished(product: Product, seen: dict[str, int]) -> int:

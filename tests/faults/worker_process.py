@@ -1,5 +1,6 @@
 """A worker as a process of its own, to be killed."""
 
+import signal
 import subprocess
 import sys
 from typing import Any
@@ -32,6 +33,12 @@ class WorkerProcess:
     @property
     def is_running(self) -> bool:
         return self._process.poll() is None
+
+    def freeze(self) -> None:
+        self._process.send_signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._process.send_signal(signal.SIGCONT)
 
     def kill(self) -> None:
         self._process.kill()
