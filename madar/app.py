@@ -45,7 +45,7 @@ CLOSING_S = 5  # after the drain: what requests left behind is written, connecti
 GOODBYE_S = 0.1  # before it: live connections are told why they end
 LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
-MAX_MESSAGE_BYTES = 64 * 1024
+MAX_FRAME_BYTES = 64 * 1024  # what is above a message's own limit is refused, this is not even read
 # What a page of another origin may send and read, beyond what browsers always allow.
 SENT_HEADERS = (
     *("Content-Type", "Authorization", "Idempotency-Key", "If-None-Match", "X-Request-Id"),
@@ -175,7 +175,7 @@ def serve(
         server_header=False,
         proxy_headers=False,
         ws_per_message_deflate=False,
-        ws_max_size=MAX_MESSAGE_BYTES,
+        ws_max_size=MAX_FRAME_BYTES,
         timeout_graceful_shutdown=DRAIN_S,
         timeout_keep_alive=KEEP_ALIVE_S,
     )

@@ -19,10 +19,15 @@ from madar.realtime.endings import (
     UNREADABLE,
     Ending,
 )
-from madar.realtime.follower import Follower, TooManyJoined, TooManySockets, following
+from madar.realtime.follower import (
+    MAX_MESSAGE_BYTES,
+    Follower,
+    TooManyJoined,
+    TooManySockets,
+    following,
+)
 from madar.realtime.messages import AUTHENTICATED, PONG, Message
 
-MAX_MESSAGE_BYTES = 4096
 WRITE_WITHIN_S = 10
 
 

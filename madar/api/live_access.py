@@ -13,7 +13,6 @@ from madar.api.request import (
     State,
     cookie_name,
     cookies_of,
-    remember_viewer,
     resources_of,
     viewer_of,
     viewer_of_token,
@@ -62,7 +61,7 @@ async def _viewer_at_handshake(socket: WebSocket[State]) -> Viewer | None:
     """None: the first message has to say. Raises Unauthenticated for a ticket, and MadarError."""
     tickets = [one for one in socket.scope["subprotocols"] if one.startswith(TICKET)]
     if tickets:
-        return await _viewer_of_ticket(socket, tickets[0].removeprefix(TICKET))
+        return await take_ticket(resources_of(socket), tickets[0].removeprefix(TICKET))
     has_cookie = cookie_name(resources_of(socket).settings) in cookies_of(socket)
     if not has_cookie and "authorization" not in socket.headers:
         return None
@@ -70,18 +69,6 @@ async def _viewer_at_handshake(socket: WebSocket[State]) -> Viewer | None:
         return await viewer_of(socket)
     except Unauthenticated:
         return None
-
-
-async def _viewer_of_ticket(socket: WebSocket[State], ticket: str) -> Viewer:
-    viewer = await take_ticket(resources_of(socket), ticket)
-    remember_viewer(
-        socket,
-        user_id=viewer.id,
-        session_id=viewer.session_id,
-        language=viewer.language,
-        is_language_chosen=viewer.is_language_chosen,
-    )
-    return viewer
 
 
 async def _viewer_in_first_message(socket: WebSocket[State], hear: Hear) -> Viewer | None:

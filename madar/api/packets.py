@@ -15,8 +15,7 @@ from socketio.packet import (  # pyright: ignore[reportMissingTypeStubs]
 )
 
 from madar.domain.answers import text_at
-
-MAX_PACKET_BYTES = 4096
+from madar.realtime.follower import MAX_MESSAGE_BYTES
 
 _MESSAGE = "4"
 _OTHERS = frozenset({"1", "3"})  # close, pong; for those of an upgrade see transports.py
@@ -35,7 +34,7 @@ class TooLarge(Unfit):
 
 def check(packet: str) -> None:
     """Raises Unfit, or TooLarge."""
-    if len(packet.encode(errors="replace")) > MAX_PACKET_BYTES:
+    if len(packet.encode(errors="replace")) > MAX_MESSAGE_BYTES:
         raise TooLarge
     if packet in _OTHERS:
         return

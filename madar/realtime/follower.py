@@ -25,6 +25,7 @@ from madar.realtime.messages import ERROR, JOINED, Json, Message
 from madar.realtime.pace import Pace
 
 MAX_JOINED = 100
+MAX_MESSAGE_BYTES = 4096
 BURST, PER_S = 150, 20  # a page that joins its whole gallery at once, and no flood
 LIFE_S, LIFE_SPREAD = 12 * 3600, 0.1
 COME_BACK_AFTER_S = 5  # whoever waits for another one to be closed

@@ -1,6 +1,6 @@
 -- name: list_news(ids, versions) many
--- For the hub, which checked the owner when somebody joined: of these, what is newer than the
--- version it knows of each. One whose row is gone is news for as long as it is asked for.
+-- For the hub, which tells each row to its owner alone: of these, what is newer than the version it
+-- knows of each. One whose row is gone is news for as long as it is asked for.
 WITH news AS MATERIALIZED (
     SELECT asked.id,
            g.user_id,

@@ -77,7 +77,6 @@ export class LiveConnection {
   #mayHurry = true;
   #callOff: () => void = () => {};
   #cursor: string | undefined;
-
   #told: Told | undefined;
 
   constructor(needs: LiveNeeds, options: LiveOptions = {}) {

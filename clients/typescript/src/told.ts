@@ -22,7 +22,7 @@ export class Told {
   readonly #ids = new Set<string>();
   /** Those of them that were deleted: the server has ended what was joined. */
   readonly #ended = new Set<string>();
-  readonly #callOffs: (() => void)[] = [];
+  readonly #callOffs = new Set<() => void>();
   readonly #pace: Pace;
   #mine = false;
   #mineUnanswered = 0;
@@ -109,9 +109,10 @@ export class Told {
 
   #tellLater(ms: number, first: () => void): void {
     const callOff = this.needs.clock.after(ms, () => {
+      this.#callOffs.delete(callOff);
       first();
       this.tell();
     });
-    this.#callOffs.push(callOff);
+    this.#callOffs.add(callOff);
   }
 }
