@@ -12,7 +12,7 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_its_key(
     tmp_path: Path, receiver: Receiver
 ) -> None:
     arguments = ("--concurrency", "1", "--max-side-px", "96")
-    first = Process(tmp_path, *arguments, "--speed", "4")
+    first = Process(tmp_path, *arguments, "--speed", "1")  # six seconds for the first of both
     with Fal(first.url) as fal:
         running = fal.submit(DRAW, webhook=receiver.url, prompt="toy cup", seed=1)
         waiting = fal.submit(TRANSLATE, webhook=receiver.url, model="m", prompt="cup")
