@@ -171,8 +171,9 @@ def test_whatever_is_asked_costs_one_query(
     for given in ({}, {"search": "rocket", "sort": "relevance"}, {"liked": "false", "page": "2"}):
         start = log.stat().st_size
         assert amal.get(URL, params=given).json()["pagination"]["total"] == 5
-        said = log.read_bytes()[start:].decode().split("LOG:  execute ")
-        reading = [one for one in said if "live_viewer" in one or "generations" in one]
+        said = log.read_bytes()[start:].decode().split("LOG:  ")
+        asked = [one for one in said if one.startswith("execute ")]
+        reading = [one for one in asked if "live_viewer" in one or "generations" in one]
         assert len(reading) == 1, "who asks, the page and its total"
 
 
