@@ -81,6 +81,9 @@ class Stream {
     const retry = (ms: number) => {
       this.retryMs = ms;
     };
+    const stop = () => callOff();
+    // Whoever aborts may never ask for the next one, and with it for the end of this.
+    signal.addEventListener("abort", stop, { once: true });
     lives();
     try {
       for await (const { data } of eventsIn(response.body, { lives, retry })) yield JSON.parse(data);
@@ -88,7 +91,8 @@ class Stream {
       if (this.signal?.aborted) throw error;
       throw new MadarUnreachable("the stream broke off", { cause: error });
     } finally {
-      callOff();
+      stop();
+      signal.removeEventListener("abort", stop);
     }
   }
 }

@@ -177,3 +177,15 @@ test("whoever leaves ends it", async () => {
   await network.clock.turn(100_000);
   assert.equal(network.requests.length, 1);
 });
+
+test("whoever leaves and asks for nothing more leaves no timer behind", async () => {
+  const network = new FakeNetwork();
+  network.answers = [events(progress(3))];
+  const page = new AbortController();
+  const watching = network.client().watch(ID, { signal: page.signal });
+  await watching.next();
+
+  page.abort();
+
+  assert.ok(network.clock.isIdle);
+});
