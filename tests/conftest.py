@@ -1,6 +1,7 @@
 """A migrated template once, a copy of it for each test; a real web process on a real port."""
 
 import contextlib
+import gc
 import itertools
 import shutil
 import socket
@@ -36,6 +37,12 @@ _numbers = itertools.count()
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The slow ones first: of two processes neither should have them left at the end."""
     items.sort(key=lambda item: not {"faults", "processes"} & set(item.path.parts))
+
+
+def pytest_collection_finish() -> None:
+    """What is loaded stays: whoever collects garbage after this need not look at it."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture

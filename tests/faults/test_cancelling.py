@@ -366,7 +366,7 @@ def test_of_a_cancellation_and_a_completion_one_wins(settings: Settings, fal: Od
     """Whatever their order: completed and refused, or cancelled and without files."""
 
     async def act(hand: Hand) -> None:
-        for n in range(12):
+        for n in range(6):
             generation_id = await hand.create()
             await to_the_end(hand, fal, generation_id)
             held = holds(sends(png(ball()), content_type="image/png"))
@@ -384,7 +384,7 @@ def test_of_a_cancellation_and_a_completion_one_wins(settings: Settings, fal: Od
                 tasks.create_task(advance_generation(hand.worker, generation_id))
                 await held.wait_until_asked()
                 held.let_go()
-                cancelling = tasks.create_task(cancel_later(n * 0.05, generation_id))
+                cancelling = tasks.create_task(cancel_later(n * 0.1, generation_id))
 
             seen = await hand.seen(generation_id)
             expected = {"cancelled": "failed", "generation_ended": "completed"}

@@ -22,7 +22,7 @@ def stage() -> Generator[Stage]:
 
 
 def test_a_nemesis_loses_nothing(stage: Stage) -> None:
-    told = haunt(stage, seconds=10, seed=7)
+    told = haunt(stage, seconds=5, seed=7)
 
     assert told["violations"] == []
     assert told["generations"] > 0
@@ -41,7 +41,7 @@ def test_pictures_wait_for_a_storage_that_is_away(stage: Stage) -> None:
 
 
 def test_nothing_is_left_of_what_is_deleted_at_any_moment(stage: Stage) -> None:
-    assert delete_at_random(stage, deletes=8, seed=7)["violations"] == []
+    assert delete_at_random(stage, deletes=5, seed=7)["violations"] == []
 
 
 def test_everything_comes_back_after_postgresql_did(stage: Stage) -> None:

@@ -16,7 +16,7 @@ from tests.processes.started import Started, started
 from tests.product import ROCKET, Product, settings_for
 from tests.simulator.harness import Fal, eventually
 
-COUNT = 40
+COUNT = 16
 UNFINISHED = "SELECT 1 FROM generations WHERE state NOT IN ('completed', 'failed')"
 # An attempt that Fal took and that another attempt of the same step then repeated.
 REPEATED = """
@@ -103,7 +103,7 @@ def test_a_drain_takes_no_attempt_and_leaves_nothing_held(make: Make, fal: Fal, 
         for seed in range(8):
             amal.create(seed=seed)
         rounds.append(first)
-        for _ in range(3):
+        for _ in range(2):
             assert rounds[-1].end() == 0
             assert conn.execute(HELD).fetchall() == []
             rounds.append(stack.enter_context(started(settings)))

@@ -79,7 +79,7 @@ def test_a_listener_whose_database_falls_silent_hears_again(start: Start, dsn: s
 def test_a_worker_that_is_cut_off_again_and_again_works_on(product: Product) -> None:
     amal = product.sign_in()
     with product.working():
-        for seed in range(10):
+        for seed in range(4):
             created = eventually(partial(created_by, amal, seed))
             product.execute(CUT_OTHERS)
 

@@ -15,6 +15,7 @@ from websockets.exceptions import ConnectionClosed
 
 from madar.local.children import wait_until_gone
 from madar.settings import Settings
+from tests.faults.worker_process import environment_of
 from tests.local.processes import free_port
 from tests.processes.started import DEADLINE_S, started
 from tests.product import Product, settings_for
@@ -43,8 +44,7 @@ def make(dsn: str, fal: Fal, tmp_path: Path) -> Make:
     return make
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-@pytest.mark.parametrize("times", [1, 2])
+@pytest.mark.parametrize(("number", "times"), [(signal.SIGTERM, 1), (signal.SIGINT, 2)])
 def test_a_signal_ends_both_well(make: Make, fal: Fal, number: signal.Signals, times: int) -> None:
     settings = make()
     with started(settings) as running:
@@ -72,17 +72,19 @@ def test_a_signal_ends_both_well(make: Make, fal: Fal, number: signal.Signals, t
     assert not wait_until_gone(both, within_s=1)
 
 
-@pytest.mark.parametrize("name", ["web", "worker"])
-def test_a_killed_child_is_started_again(make: Make, name: str) -> None:
-    with started(make()) as running:
-        child = running.child(name)
+def test_a_killed_child_is_started_again_and_what_it_writes_comes_out_at_once(make: Make) -> None:
+    with started(make(log_level="info")) as running:
+        both = {name: running.child(name) for name in ("web", "worker")}
+        running.wait_until_healthy()
+        eventually(lambda: any("worker.ready" in line for line in running.said) or None)
+
+        again: list[psutil.Process] = []
+        for name, child in both.items():
+            child.kill()
+            again.append(running.child(name))
         running.wait_until_healthy()
 
-        child.kill()
-        again = running.child(name)
-        running.wait_until_healthy()
-
-        assert again.is_running()
+        assert all(child.is_running() for child in again)
         assert running.end() == 0
 
 
@@ -108,40 +110,40 @@ def test_what_cannot_start_as_it_is_configured_is_not_tried_again(make: Make) ->
     assert sum(one["event"] == "child.started" for one in running.told) == 2
 
 
-@pytest.mark.parametrize("name", ["web", "worker"])
-def test_a_child_that_hangs_is_killed_and_started_again(make: Make, name: str) -> None:
+def test_a_child_that_hangs_is_started_again_and_none_outlives_the_parent(make: Make) -> None:
     with started(make(), "--hung-after", "4") as running:
-        child = running.child(name)
+        both = {name: running.child(name) for name in ("web", "worker")}
         running.wait_until_healthy()
 
-        child.suspend()
-        running.wait_for("child.hung", child=name)
-        assert running.child(name) != child
-        running.wait_until_healthy()
-
-        assert running.end() == 0
-
-
-def test_no_child_outlives_the_parent(make: Make) -> None:
-    with started(make()) as running:
-        both = [running.child("web"), running.child("worker")]
+        again: list[psutil.Process] = []
+        for name, child in both.items():
+            child.suspend()
+            running.wait_for("child.hung", child=name)
+            again.append(running.child(name))
+        assert not set(again) & set(both.values())
         running.wait_until_healthy()
 
         running.process.kill()
 
-        assert not wait_until_gone(both, within_s=DEADLINE_S)
+        assert not wait_until_gone(again, within_s=DEADLINE_S)
 
 
 def test_a_taken_port_is_a_failure_and_no_matter_of_settings(make: Make) -> None:
+    """The parent tries a failure again (test_supervision.py)."""
     settings = make()
-    with (
-        closing(socket.create_server((settings.host, settings.port))),
-        started(settings) as running,
-    ):
-        assert running.wait() == 1
+    with closing(socket.create_server((settings.host, settings.port))):
+        done = subprocess.run(
+            [sys.executable, "-m", "madar", "serve"],
+            env=environment_of(settings),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            timeout=DEADLINE_S,
+            check=False,
+        )
 
-    assert sum(one["event"] == "child.ended" for one in running.told) == 5
-    assert any("address already in use" in line for line in running.said)
+    assert done.returncode == 1
+    assert "address already in use" in done.stdout
 
 
 def test_the_parent_loads_nothing_of_ours() -> None:
@@ -171,10 +173,3 @@ def test_orphans_are_reaped() -> None:
             eventually(lambda: len(family.children()) == 1 or None)
         finally:
             parent.terminate()
-
-
-def test_what_a_child_writes_comes_out_at_once(make: Make) -> None:
-    """Standard output passes through as it is written."""
-    with started(make(log_level="info")) as running:
-        running.wait_until_healthy()
-        eventually(lambda: any("worker.ready" in line for line in running.said) or None)
