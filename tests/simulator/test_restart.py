@@ -30,10 +30,9 @@ def test_killed_in_the_middle_it_goes_on_and_keeps_its_key(
         history = fal.history(DRAW)["items"]
     psutil.wait_procs(children, timeout=10)
     assert not any(child.is_running() for child in children)
-    assert [one["request_id"] for one in delivered] == [
-        running["request_id"],
-        waiting["request_id"],
-    ]
+    # In either order: one delivery waits for no other.
+    asked = {one["request_id"] for one in (running, waiting)}
+    assert {one["request_id"] for one in delivered} == asked
     assert {one["status"] for one in delivered} == {"OK"}
     assert history[0]["status_code"] == 200
     second.stop()
