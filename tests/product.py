@@ -7,19 +7,19 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
-import psycopg
 import uvicorn
-from psycopg.rows import dict_row
 from websockets.sync.client import ClientConnection, connect
 
 from jobs.__main__ import work
 from madar.api.connections import Connection, Socket
 from madar.app import Server, create_app
 from madar.settings import Settings, load_settings
+from tests.database import Database
 from tests.simulator.harness import REDIRECT_URI, Fal, eventually
 
 Json = dict[str, Any]
@@ -99,15 +99,16 @@ class Product:
             return person
 
     def rows(self, query: str, *given: Any) -> list[Json]:
-        with (
-            psycopg.connect(str(self.settings.database_url)) as conn,
-            conn.cursor(row_factory=dict_row) as cursor,
-        ):
-            return cursor.execute(query.encode(), given).fetchall()
+        return self._database.run(query, *given)
 
     def execute(self, statement: str, *given: Any) -> None:
-        with psycopg.connect(str(self.settings.database_url), autocommit=True) as conn:
-            conn.execute(statement.encode(), given)
+        self._database.run(statement, *given)
+
+    @cached_property
+    def _database(self) -> Database:
+        database = Database(str(self.settings.database_url))
+        self.open.callback(database.close)
+        return database
 
     def submissions(self) -> list[Json]:
         found: list[Json] = self.fal.http.get("/simulator/submissions").json()

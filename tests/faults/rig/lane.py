@@ -12,10 +12,9 @@ from urllib.parse import parse_qs, urlsplit
 
 import orjson
 import psutil
-import psycopg
-from psycopg.rows import dict_row
 
 from madar.settings import Settings
+from tests.database import Database
 from tests.faults.rig.bucket import NAME, Bucket
 from tests.faults.rig.http_proxy import HttpProxy
 from tests.faults.rig.postgres_proxy import PostgresProxy
@@ -53,6 +52,7 @@ class Lane:
     stage: Stage
     folder: Path
     dsn: str
+    database: Database
     edge: HttpProxy
     fal: HttpProxy
     bucket: Bucket
@@ -137,12 +137,7 @@ class Lane:
         ]
 
     def rows(self, query: str, *given: Any) -> list[Json]:
-        with (
-            psycopg.connect(self.dsn, autocommit=True) as conn,
-            conn.cursor(row_factory=dict_row) as cursor,
-        ):
-            cursor.execute(query.encode(), given)
-            return cursor.fetchall() if cursor.description else []
+        return self.database.run(query, *given)
 
 
 @contextmanager
@@ -169,7 +164,15 @@ def opening_lane(
             *("--client-id", "madar-test", "--client-secret", "made-up-secret"),
         )
         stack.callback(simulator.stop)
-        lane = Lane(stage=stage, folder=folder, dsn=dsn, edge=edge, fal=fal, bucket=bucket)
+        lane = Lane(
+            stage=stage,
+            folder=folder,
+            dsn=dsn,
+            database=stack.enter_context(contextlib.closing(Database(dsn))),
+            edge=edge,
+            fal=fal,
+            bucket=bucket,
+        )
         numbers: dict[Role, int] = {"web": web, "worker": workers}
         for role, n in numbers.items():
             lane.slots[role] = [
