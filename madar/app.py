@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from madar import log as logs
-from madar import metrics
+from madar import memory, metrics
 from madar.actions.usage import USAGE, UsageLog
 from madar.api.connections import Connection, Socket
 from madar.api.cors import Cors
@@ -95,6 +95,7 @@ def create_app(
             running = [
                 tasks.create_task(alive.run(beats_to)),
                 tasks.create_task(listener.run()),
+                tasks.create_task(memory.collect_when_grown()),
                 tasks.create_task(resources.reads.run(alive)),
                 tasks.create_task(alive.keep("webhooks", resources.webhooks.run, loops=())),
             ]
@@ -181,6 +182,7 @@ def serve(
     )
     server = Server(config, ready)
     with metrics.serving(settings.host, settings.metrics_port, metrics.LoopCollector(liveness)):
+        memory.settle()
         try:
             server.run()
         except SystemExit:  # uvicorn's own 3, which would mean that the settings are wrong

@@ -37,6 +37,7 @@ class Connection(HttpToolsProtocol):
         if self not in self.connections:  # it is a socket now
             self._stop_waiting()
             self._end_socket_without_handshake()
+            self.parser = None  # pyright: ignore[reportAttributeAccessIssue]  # which knows this
         elif self._bare_bytes > MAX_BARE_BYTES:
             self.transport.close()
         elif self.cycle is None or self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
@@ -77,6 +78,10 @@ class Connection(HttpToolsProtocol):
 
 class Socket(WebSocketsSansIOProtocol):
     """uvicorn's, but who never reads is cut off: what it was sent would wait here for ever."""
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        super().connection_lost(exc)
+        self.conn.parser.close()  # which knows `conn`: a circle would have to be collected
 
     def handle_ping(self) -> None:
         super().handle_ping()
