@@ -5,10 +5,13 @@ line, a list of headers, or what may stand between and behind the chunks of a bo
 """
 
 import asyncio
+from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.protocols.websockets.websockets_sansio_impl import WebSocketsSansIOProtocol
+
+from madar.realtime.live import Live
 
 MAX_BARE_BYTES = 256 * 1024  # of one request, without its body
 MAX_UNREAD_BYTES = 256 * 1024  # of pongs and what else one socket was sent
@@ -80,6 +83,10 @@ class Socket(WebSocketsSansIOProtocol):
     """uvicorn's, but who never reads is cut off: what it was sent would wait here for ever."""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        live: Live = self.app_state["live"]
+        live.exit.pass_through(partial(self._depart, exc))
+
+    def _depart(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
         self.conn.parser.close()  # which knows `conn`: a circle would have to be collected
 

@@ -1,9 +1,10 @@
 """What live connections of all kinds share in one process."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from madar.db.pool import Pool
 from madar.realtime.endings import Ending
+from madar.realtime.exit import Exit
 from madar.realtime.hub import Hub
 from madar.realtime.messages import Finish
 
@@ -15,6 +16,7 @@ class Live:
     hub: Hub
     pool: Pool
     finish: Finish
+    exit: Exit = field(default_factory=Exit)
 
     def stop(self, ending: Ending) -> None:
         """Every connection ends by itself then, whatever its kind."""
