@@ -83,6 +83,12 @@ class Socket(WebSocketsSansIOProtocol):
     """uvicorn's, but who never reads is cut off: what it was sent would wait here for ever."""
 
     def connection_lost(self, exc: Exception | None) -> None:
+        """Nothing is sent or read from here on; who serves it hears of it in its turn."""
+        if not self.handshake_complete:
+            self._depart(exc)
+            return
+        self.stop_keepalive()
+        self.disconnected, self.read_paused = True, False
         live: Live = self.app_state["live"]
         live.exit.pass_through(partial(self._depart, exc))
 
@@ -107,5 +113,7 @@ class Socket(WebSocketsSansIOProtocol):
 
     def shutdown(self) -> None:
         """Who does not even take the goodbye would hold up the end of the process."""
+        if self.disconnected:
+            return  # and is on the way out
         super().shutdown()
         self.loop.call_later(FLUSH_WITHIN_S, self.transport.abort)
