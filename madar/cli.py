@@ -22,6 +22,10 @@ COMMANDS = {
     "serve": ("Run the web process", "madar.commands.processes:serve"),
     "worker": ("Run the worker process", "madar.commands.processes:worker"),
     "migrate": ("Plan, apply and list database migrations", "madar.commands.migrate:migrate"),
+    "submitting": (
+        "Pause and resume sending work to Fal",
+        "madar.commands.submitting:submitting",
+    ),
     "generate": ("Make one picture from the shell", "madar.commands.generate:generate"),
     "styles": ("List, show and edit the styles", "madar.commands.styles:styles"),
     "settings": ("Show what is set, and where it comes from", "madar.commands.settings:settings"),

@@ -967,7 +967,11 @@ CREATE TABLE public.fal_gate (
     steady_at timestamp with time zone,
     next_turn_at timestamp with time zone,
     places integer DEFAULT 2 NOT NULL,
+    paused_at timestamp with time zone,
+    pause_reason text,
+    pause_reason_ar text,
     CONSTRAINT fal_gate_failing_has_reason CHECK (((failing_since IS NULL) = (reason IS NULL))),
+    CONSTRAINT fal_gate_pause_has_reasons CHECK ((((paused_at IS NULL) = (pause_reason IS NULL)) AND ((paused_at IS NULL) = (pause_reason_ar IS NULL)))),
     CONSTRAINT fal_gate_reason_known CHECK ((reason = ANY (ARRAY['key_refused'::text, 'rate_limited'::text, 'unreachable'::text]))),
     CONSTRAINT fal_gate_single CHECK (is_only)
 );
@@ -1001,6 +1005,24 @@ COMMENT ON COLUMN public.fal_gate.next_turn_at IS 'When the next turn may be giv
 --
 
 COMMENT ON COLUMN public.fal_gate.places IS 'FAL_CONCURRENCY, as a worker saw it last: for estimates.';
+
+--
+-- Name: COLUMN fal_gate.paused_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.paused_at IS 'An operator lets nothing be submitted since then; no deadline of what waits runs meanwhile.';
+
+--
+-- Name: COLUMN fal_gate.pause_reason; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.pause_reason IS 'What people are told, in English.';
+
+--
+-- Name: COLUMN fal_gate.pause_reason_ar; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.fal_gate.pause_reason_ar IS 'The same in Arabic.';
 
 --
 -- Name: generation_styles; Type: TABLE; Schema: public; Owner: -
@@ -1340,6 +1362,14 @@ CREATE VIEW public.generation_documents AS
                     WHEN (g.state = ANY (ARRAY['completed'::text, 'failed'::text, 'reviving'::text])) THEN NULL::numeric
                     ELSE ceil(NULLIF(GREATEST(EXTRACT(epoch FROM (g.expected_at - now())), (0)::numeric), (0)::numeric))
                 END AS "estimatedTimeSeconds",
+                CASE
+                    WHEN (g.state = ANY (ARRAY['queued'::text, 'processing'::text])) THEN ( SELECT json_build_object('en', gate.pause_reason, 'ar', gate.pause_reason_ar) AS json_build_object
+                       FROM public.fal_gate gate
+                      WHERE ((gate.paused_at IS NOT NULL) AND (EXISTS ( SELECT
+                               FROM public.attempts
+                              WHERE ((attempts.generation_id = g.id) AND (attempts.state = 'prepared'::text))))))
+                    ELSE NULL::json
+                END AS "pauseReason",
             g.version,
             g.prompt,
                 CASE
@@ -1702,6 +1732,34 @@ CREATE VIEW public.trash_documents AS
             g.deleted_at AS "deletedAt",
             g.gone_at AS "goneAt") document)
   WHERE ((g.deleted_at IS NOT NULL) AND (g.gone_at > now()));
+
+--
+-- Name: unfinished_generations; Type: VIEW; Schema: public; Owner: -
+--
+
+CREATE VIEW public.unfinished_generations AS
+ SELECT g.id,
+    g.user_id,
+    g.style,
+    g.step,
+        CASE
+            WHEN (g.lease_until > now()) THEN 'running'::text
+            WHEN (g.next_action_at <= now()) THEN 'queued'::text
+            ELSE 'waiting'::text
+        END AS state,
+        CASE
+            WHEN ((g.lease_until > now()) OR (g.next_action_at <= now())) THEN NULL::text
+            WHEN (a.state = 'prepared'::text) THEN 'turn'::text
+            WHEN (a.state = 'accepted'::text) THEN 'fal'::text
+            WHEN (a.state = ANY (ARRAY['sent'::text, 'unknown'::text])) THEN 'proof'::text
+            ELSE 'try'::text
+        END AS waits_for,
+    ((g.stumbles > 0) OR (g.crashes > 0)) AS is_stumbled,
+    g.next_action_at,
+    g.created_at
+   FROM (public.generations g
+     LEFT JOIN public.attempts a ON (((a.generation_id = g.id) AND (a.state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text])))))
+  WHERE ((g.next_action_at IS NOT NULL) AND (g.deleted_at IS NULL));
 
 --
 -- Name: user_sessions; Type: TABLE; Schema: public; Owner: -

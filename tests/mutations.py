@@ -26,6 +26,7 @@ KEYS = ("tests/faults/test_webhook_keys.py",)
 ACCESS = ("tests/api/test_access.py::test_what_is_not_yours_is_what_is_not_there",)
 SOCKETS = ("tests/api/test_access.py::test_sockets_keep_the_same_secrets",)
 LEASES = ("tests/db/test_transitions.py", "tests/faults/test_leases.py")
+PAUSE = "tests/commands/test_submitting.py"
 QUOTA = (
     "tests/faults/test_quota_lock.py",
     "tests/api/test_quota.py::test_over_the_quota_one_is_told_until_when",
@@ -201,6 +202,28 @@ MUTATIONS = (
         instead="       AND a.state IN ($4, 'accepted')\n",
         tests=LEASES,
         everywhere=True,
+    ),
+    # What an operator holds back
+    Mutation(
+        name="pause: turns are given all the same",
+        path="sql/queries/turns.sql",
+        text="CASE WHEN paused_at IS NOT NULL THEN 0\n                      WHEN closed_until",
+        instead="CASE WHEN closed_until",
+        tests=(f"{PAUSE}::test_what_fal_answers_meanwhile_does_not_end_the_pause",),
+    ),
+    Mutation(
+        name="pause: a turn that nobody used is used",
+        path="sql/queries/turns.sql",
+        text="SET granted_at = NULL,\n           waiting_since",
+        instead="SET waiting_since",
+        tests=(f"{PAUSE}::test_a_turn_that_nobody_has_used_is_taken_back_and_given_again",),
+    ),
+    Mutation(
+        name="pause: what waits fails at its deadline",
+        path="madar/actions/advance.py",
+        text="if work.claimed.is_overdue and not is_paused:",
+        instead="if work.claimed.is_overdue:",
+        tests=(f"{PAUSE}::test_no_deadline_of_what_waits_runs_while_it_is_paused",),
     ),
     # How much
     Mutation(

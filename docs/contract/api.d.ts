@@ -586,6 +586,7 @@ export interface components {
             sourceImageUrl?: string | null;
             seed?: number | string | null;
         };
+        /** @description `pauseReason`, in the reader's language: it waits because new work is paused for now. */
         GenerationOut: {
             /** Format: uuid */
             id: string;
@@ -596,6 +597,7 @@ export interface components {
             stage?: "queued" | "processing" | "generating" | "finalizing";
             queuePosition?: number;
             estimatedTimeSeconds?: number;
+            pauseReason?: string;
             version: number;
             prompt: string;
             promptEnglish?: string;
@@ -632,6 +634,7 @@ export interface components {
             checks: {
                 [key: string]: "ok" | "unavailable";
             };
+            pause?: components["schemas"]["Pause"];
         };
         KeptProfile: {
             /** Format: uuid */
@@ -684,6 +687,12 @@ export interface components {
             total: number;
             totalPages: number;
             nextCursor: string | null;
+        };
+        /** @description An operator lets no picture be begun since then; `reason` is in the reader's language. */
+        Pause: {
+            /** Format: date-time */
+            since: string;
+            reason: string;
         };
         /** @description Every refusal (RFC 9457): `code` and `params` for programs, `detail` for people. */
         Problem: {

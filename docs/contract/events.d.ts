@@ -71,6 +71,9 @@ export interface Joined {
   version: number;
   snapshot: GenerationOut;
 }
+/**
+ * `pauseReason`, in the reader's language: it waits because new work is paused for now.
+ */
 export interface GenerationOut {
   id: string;
   status: "queued" | "processing" | "completed" | "failed";
@@ -78,6 +81,7 @@ export interface GenerationOut {
   stage?: "queued" | "processing" | "generating" | "finalizing";
   queuePosition?: number;
   estimatedTimeSeconds?: number;
+  pauseReason?: string;
   version: number;
   prompt: string;
   promptEnglish?: string;
@@ -246,6 +250,7 @@ export interface Progress {
   progress: number;
   stage: "queued" | "processing" | "generating" | "finalizing";
   queuePosition?: number;
+  pauseReason?: string;
   estimatedTimeRemaining?: number;
 }
 export interface Completed {

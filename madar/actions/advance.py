@@ -79,7 +79,8 @@ async def _carefully(work: Work) -> Outcome | None:
 
 
 async def _send_in_turn(work: Work) -> Outcome | None:
-    if work.claimed.is_overdue:
+    is_paused = work.claimed.is_paused
+    if work.claimed.is_overdue and not is_paused:
         return await work.fail("provider_unavailable")
     has_turn = await take_turn(work)
     if has_turn is None:
@@ -87,7 +88,8 @@ async def _send_in_turn(work: Work) -> Outcome | None:
     if has_turn:
         return await submit(work)
     # Whoever gives it its turn makes it due; at its deadline it is due by itself.
-    return await work.postpone(work.resources.settings.generation_deadline_s)
+    wait = work.hold if is_paused else work.postpone
+    return await wait(work.resources.settings.generation_deadline_s)
 
 
 async def _do_what_is_due(work: Work) -> Outcome | None:

@@ -1,12 +1,15 @@
-"""Whose turn it is at Fal: fair between people, and nobody's while Fal is away."""
+"""Whose turn it is at Fal: fair between people; nobody's while Fal is away or a pause is on."""
 
+from collections.abc import Collection
 from uuid import UUID
 
 from madar.actions.work import Work
 from madar.db import turns
 from madar.db.pool import read, transaction
+from madar.db.sql import Connection
 from madar.db.turns import Reason
 from madar.domain.schedule import PROBE_S, RETRY_CAP_S
+from madar.queue import ring_workers
 from madar.realtime.bell import ring
 from madar.resources import Resources
 from madar.settings import Settings
@@ -35,12 +38,47 @@ async def give_turns(resources: Resources, *, asking_id: UUID | None = None) -> 
     settings = resources.settings
     async with transaction(resources.pool) as conn:
         await turns.lock_gate(conn)
-        granted = await turns.grant_turns(
-            conn, places=settings.fal_concurrency, asking_id=asking_id
-        )
-        if granted:
-            await turns.hold_gate(conn, probe_s=_probe_s(settings))
+        granted = await _grant(conn, settings, places=settings.fal_concurrency, asking_id=asking_id)
     await ring(resources.pool, granted - {asking_id})  # which is rung for when it is submitted
+    return granted
+
+
+async def pause_submitting(
+    resources: Resources, *, reason: str, reason_ar: str
+) -> Collection[UUID]:
+    """Nothing is submitted to Fal from then on, and whoever waits reads why; answers what waits.
+
+    What Fal has already is finished, new wishes are taken, no deadline of what waits runs. While it
+    is paused only the reasons change.
+    """
+    async with transaction(resources.pool) as conn:
+        await turns.lock_gate(conn)
+        waiting = await turns.pause_gate(conn, reason=reason, reason_ar=reason_ar)
+    await ring(resources.pool, waiting)
+    return waiting
+
+
+async def resume_submitting(resources: Resources) -> Collection[UUID]:
+    """Every free place at Fal has its picture at once; answers what waited."""
+    async with transaction(resources.pool) as conn:
+        await turns.lock_gate(conn)
+        gate = await turns.get_gate(conn)
+        waiting = await turns.resume_gate(conn)
+        # As many places as the workers have, whatever the settings are where this runs.
+        granted = await _grant(conn, resources.settings, places=gate.places)
+        await turns.insert_wake_ups(conn, granted)
+    await ring_workers(resources.pool)
+    await ring(resources.pool, waiting)
+    return waiting
+
+
+async def _grant(
+    conn: Connection, settings: Settings, *, places: int, asking_id: UUID | None = None
+) -> set[UUID]:
+    """Behind lock_gate."""
+    granted = await turns.grant_turns(conn, places=places, asking_id=asking_id)
+    if granted:
+        await turns.hold_gate(conn, probe_s=_probe_s(settings))
     return granted
 
 

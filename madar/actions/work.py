@@ -73,6 +73,11 @@ class Work:
         async with self.connection() as conn:
             return await generations.postpone_generation(conn, self.claimed, next_s=next_s)
 
+    async def hold(self, next_s: float) -> Outcome | None:
+        """Until submitting is resumed; no deadline runs meanwhile."""
+        async with self.connection() as conn:
+            return await generations.hold_generation(conn, self.claimed, next_s=next_s)
+
     async def fail(self, code: FailureCode, fal_error: str | None = None) -> Outcome | None:
         """What we only stopped waiting for is abandoned, not failed: Fal may still succeed."""
         may_come = code in LOCAL_FAILURES and self.attempt.state in AT_FAL

@@ -22,6 +22,9 @@ _FILES = frozenset(
 # It begins with letters that stand in few other places: a search for those is what is quick.
 _FILE = re.compile(rb'rl" ?: ?"([0-9a-f/.a-z]+)"')
 _ERROR = re.compile(rb'"error":"([a-z_]+)"')
+_TEXT = rb'("(?:[^"\\]|\\.)*")'
+_PAUSE = re.compile(rb'"pauseReason":\{"en":%b,"ar":%b\}' % (_TEXT, _TEXT))
+_REASON = {"en": rb'"pauseReason":\1', "ar": rb'"pauseReason":\2'}
 
 
 def finish(body: bytes, *, storage: Storage, language: i18n.Language) -> bytes:
@@ -29,7 +32,10 @@ def finish(body: bytes, *, storage: Storage, language: i18n.Language) -> bytes:
         words = i18n.text(f"failure.{match[1].decode()}", language)
         return b'"error":' + orjson.dumps(words)
 
-    return _ERROR.sub(sentence, _with_links(body, storage))
+    finished = _ERROR.sub(sentence, _with_links(body, storage))
+    if b'"pauseReason"' in finished:
+        finished = _PAUSE.sub(_REASON[language], finished)
+    return finished
 
 
 def _with_links(body: bytes, storage: Storage) -> bytes:

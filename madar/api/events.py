@@ -190,6 +190,7 @@ class Progress(WireModel):
     progress: Annotated[int, Field(ge=0, le=100)]
     stage: Stage
     queue_position: int | None = None
+    pause_reason: str | None = None
     estimated_time_remaining: float | None = None
 
 

@@ -180,12 +180,15 @@ class Result(WireModel):
 
 
 class GenerationOut(WireModel):
+    """`pauseReason`, in the reader's language: it waits because new work is paused for now."""
+
     id: UUID
     status: PublicStatus
     progress: int
     stage: Stage | None = None
     queue_position: int | None = None
     estimated_time_seconds: float | None = None
+    pause_reason: str | None = None
     version: int
     prompt: str
     prompt_english: str | None = None

@@ -3,9 +3,10 @@
 import httpx
 import psycopg
 
+from madar import i18n
 from madar.commands.terminal import FAILED, NOT_CONFIGURED, UPSTREAM, CommandFailed
 from madar.db.migrate import MigrationFault
-from madar.errors import MadarError
+from madar.errors import MadarError, Unavailable
 from madar.local.children import KeepsDying
 from madar.local.ports import NoFreePort
 from madar.local.postgres import PostgresFailed
@@ -34,7 +35,8 @@ def explain(error: Exception) -> CommandFailed:
         case OSError():  # of a stream that has no name, such as a full standard output
             return CommandFailed(f"Reading or writing failed: {error.strerror or error}", FAILED)
         case MadarError():
-            return CommandFailed(f"Failed: {error.code} {error.params or ''}".strip(), FAILED)
+            exit_code = UPSTREAM if isinstance(error, Unavailable) else FAILED
+            return CommandFailed(_sentence_of(error), exit_code)
         case _ if isinstance(error, _SPEAK_FOR_THEMSELVES):
             return CommandFailed(str(error), FAILED)
         case _:
@@ -43,3 +45,11 @@ def explain(error: Exception) -> CommandFailed:
                 "See where: put --debug right behind madar and run it again"
             )
             return CommandFailed(text, FAILED)
+
+
+def _sentence_of(error: MadarError) -> str:
+    try:
+        sentence = i18n.text(f"problem.{error.code}", i18n.DEFAULT, **error.params)
+    except KeyError:  # one that only ends a generation, or lacks what its sentence names
+        sentence = f"Failed: {error.code} {error.params or ''}".strip()
+    return f"{sentence}\nMore about it: madar errors {error.code}"

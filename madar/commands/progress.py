@@ -30,6 +30,8 @@ def words_for(state: Document) -> str:
     status = str(state.get("status", "queued"))
     if status in ("completed", "failed"):
         return status
+    if reason := state.get("pauseReason"):
+        return f"paused: {reason}"
     words = _STAGES.get(str(state.get("stage") or status), status)
     place = state.get("queuePosition")
     return f"{words}, number {place} in line" if words == "queued" and place else words

@@ -2,12 +2,12 @@
 # ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that help is instant
 
 import json
-from collections.abc import Awaitable, Callable
 from dataclasses import asdict
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import click
 
+from madar.commands.connecting import with_database
 from madar.commands.state_option import state_option
 from madar.commands.terminal import TEXT, CommandFailed, talk
 from madar.local.state import State
@@ -15,8 +15,6 @@ from madar.local.state import State
 if TYPE_CHECKING:
     from madar.db.sql import Connection
     from madar.db.styles import Style
-
-Result = TypeVar("Result")
 
 JSON_COLUMNS = ("fal_model_params",)
 EDITABLE = (
@@ -37,7 +35,7 @@ def list_all(*, as_json: bool, state: State) -> None:
     """List all styles, also those that are switched off."""
     from madar.db.styles import list_styles
 
-    found = _with_database(state, list_styles)
+    found = with_database(state, list_styles)
     if as_json:
         click.echo(json.dumps([asdict(style) for style in found], ensure_ascii=False))
         return
@@ -95,26 +93,10 @@ def edit(
     talk(f"Changed {style_id}: {', '.join(changes)}.")
 
 
-def _with_database(state: State, ask: Callable[["Connection"], Awaitable[Result]]) -> Result:
-    import asyncio
-
-    from psycopg import AsyncConnection
-
-    from madar.commands.here import open_database
-
-    async def run(url: str) -> Result:
-        connecting = AsyncConnection.connect(url, autocommit=True, connect_timeout=5)
-        async with await connecting as conn:
-            return await ask(conn)
-
-    with open_database(state) as url:
-        return asyncio.run(run(url))
-
-
 def _find(state: State, style_id: str) -> "Style":
     from madar.db.styles import get_style
 
-    found = _with_database(state, lambda conn: get_style(conn, id=style_id))
+    found = with_database(state, lambda conn: get_style(conn, id=style_id))
     if found is None:
         raise CommandFailed(f"There is no style “{style_id}”. All styles: madar styles list")
     return found
@@ -128,7 +110,7 @@ def _write(state: State, style_id: str, changes: dict[str, Any]) -> None:
         await update_style(conn, id=style_id, **changes)
         await ring_styles(conn)
 
-    _with_database(state, write)
+    with_database(state, write)
 
 
 def _check(changes: dict[str, Any]) -> None:

@@ -1,6 +1,7 @@
 """How commands speak: results on standard output, talk on standard error, failures in sentences."""
 
 import contextlib
+import sys
 from typing import IO, Any
 
 import click
@@ -36,6 +37,22 @@ class Text(click.types.StringParamType):
 
 
 TEXT = Text()
+# Each command that cannot be undone takes it; see `confirm`.
+yes_option = click.option("--yes", is_flag=True, help="Do not ask.")
+json_option = click.option("--json", "as_json", is_flag=True, help="For programs.")
+
+
+def confirm(question: str, *, yes: bool) -> None:
+    """Ends the command unless whoever sits there agrees; a script has to say so beforehand."""
+    if yes:
+        return
+    if not sys.stdin.isatty():
+        raise CommandFailed(
+            f"{question}\nNothing was changed: there is no terminal to answer on. To do it "
+            "without being asked, add --yes.",
+            USAGE,
+        )
+    click.confirm(question, abort=True, err=True)
 
 
 def talk(text: str) -> None:

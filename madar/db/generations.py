@@ -24,7 +24,10 @@ _sql = Queries("generations")
 
 @dataclass(frozen=True, kw_only=True)
 class Claimed:
-    """A generation under our lease; `lease_epoch` must go with every write."""
+    """A generation under our lease; `lease_epoch` must go with every write.
+
+    `is_paused`: nothing may be submitted.
+    """
 
     id: UUID
     lease_epoch: int
@@ -43,6 +46,7 @@ class Claimed:
     queue_position: int | None
     crashes: int
     is_overdue: bool
+    is_paused: bool
     claimed_at: datetime
     style_params: dict[str, Any]
 
@@ -270,6 +274,19 @@ async def postpone_generation(
     return await _sql.maybe(
         conn,
         "postpone_generation",
+        Outcome,
+        id=claimed.id,
+        epoch=claimed.lease_epoch,
+        claimed_at=claimed.claimed_at,
+        next_s=next_s,
+    )
+
+
+async def hold_generation(conn: Connection, claimed: Claimed, *, next_s: float) -> Outcome | None:
+    """As postpone_generation, whatever its deadline."""
+    return await _sql.maybe(
+        conn,
+        "hold_generation",
         Outcome,
         id=claimed.id,
         epoch=claimed.lease_epoch,

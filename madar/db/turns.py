@@ -1,6 +1,8 @@
 """Turns at Fal: the line of attempts that wait for one, and the gate that may be closed."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -14,7 +16,25 @@ Reason = Literal["key_refused", "rate_limited", "unreachable"]
 
 
 @dataclass(frozen=True, kw_only=True)
+class Gate:
+    """`closed_s`: until one that waits may try Fal."""
+
+    paused_at: datetime | None
+    pause_reason: str | None
+    pause_reason_ar: str | None
+    failing_since: datetime | None
+    reason: Reason | None
+    places: int
+    closed_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class _Granted:
+    id: UUID
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Waiting:
     id: UUID
 
 
@@ -37,6 +57,29 @@ async def grant_turns(conn: Connection, *, places: int, asking_id: UUID | None) 
     """The generations whose turn it is now; all but the asking one are due."""
     given = {"places": places, "asking_id": asking_id}
     return {row.id for row in await _sql.many(conn, "grant_turns", _Granted, **given)}
+
+
+async def get_gate(conn: Connection) -> Gate:
+    return await _sql.one(conn, "get_gate", Gate)
+
+
+async def count_waiting(conn: Connection) -> int:
+    return await _sql.value(conn, "count_waiting")
+
+
+async def pause_gate(conn: Connection, *, reason: str, reason_ar: str) -> list[UUID]:
+    """Behind lock_gate. Answers the generations that wait."""
+    given = {"reason": reason, "reason_ar": reason_ar}
+    return [row.id for row in await _sql.many(conn, "pause_gate", _Waiting, **given)]
+
+
+async def resume_gate(conn: Connection) -> list[UUID]:
+    """Behind lock_gate. Answers the generations that wait."""
+    return [row.id for row in await _sql.many(conn, "resume_gate", _Waiting)]
+
+
+async def insert_wake_ups(conn: Connection, ids: Collection[UUID]) -> None:
+    await _sql.exec(conn, "insert_wake_ups", ids=list(ids))
 
 
 async def hold_gate(conn: Connection, *, probe_s: float) -> None:

@@ -21,6 +21,7 @@ FINAL_STATUSES = frozenset({"completed", "failed"})
 _SHOWN = (
     ("stage", "stage"),
     ("queuePosition", "queuePosition"),
+    ("pauseReason", "pauseReason"),
     ("estimatedTimeSeconds", "estimatedTimeRemaining"),
     ("result", "result"),
     ("error", "error"),

@@ -76,7 +76,7 @@ WITH locked AS (
     UPDATE fal_gate
        SET failing_since = NULL,
            reason = NULL,
-           closed_until = NULL,
+           closed_until = CASE WHEN paused_at IS NOT NULL THEN closed_until END,
            steady_at = now() + interval '1 minute'
      WHERE failing_since IS NOT NULL
 )

@@ -2,7 +2,8 @@
 -- Generation, first attempt and wake-up, all or nothing, and the answer for the wire. No row: the
 -- style is not offered, or the account is being deleted: that and this wait for each other.
 -- Without a prompt the style's own is taken, in the person's language. The estimate is what the
--- style usually takes after a turn in the line (turns.sql); while Fal fails there is none.
+-- style usually takes after a turn in the line (turns.sql); while Fal fails or submitting is paused
+-- there is none.
 WITH owner AS (
     SELECT id
       FROM users
@@ -36,6 +37,7 @@ WITH owner AS (
                   ELSE (ahead.seconds + at_fal.seconds) / gate.places END AS seconds
       FROM style, ahead, at_fal, fal_gate gate
      WHERE gate.failing_since IS NULL
+       AND gate.paused_at IS NULL
 ), answer AS (
     SELECT json_strip_nulls(json_build_object(
                'id', $1::uuid,
@@ -216,6 +218,7 @@ RETURNING g.id, g.lease_epoch, g.user_id, g.state, g.step, g.prompt, g.prompt_en
           g.aspect_ratio, g.source_upload_id, g.custom_colors, g.style,
           g.fal_progress, g.fal_status, g.queue_position, g.crashes,
           g.deadline_at <= now() AS is_overdue, now() AS claimed_at,
+          (SELECT paused_at IS NOT NULL FROM fal_gate) AS is_paused,
           s.fal_model_params AS style_params;
 
 -- name: extend_leases(ids, epochs, lease_s) exec
@@ -288,6 +291,19 @@ UPDATE generations
            WHEN next_action_at > $3 THEN now()
            ELSE least(now() + make_interval(secs => $4),
                       greatest(deadline_at, now() + interval '1 second')) END
+ WHERE id = $1
+   AND lease_epoch = $2
+   AND next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+RETURNING next_action_at <= now() AS is_due;
+
+-- name: hold_generation(id, epoch, claimed_at, next_s) maybe
+-- For a worker while submitting is paused: as postpone_generation, past the deadline too, which the
+-- end of the pause moves.
+UPDATE generations
+   SET lease_until = NULL,
+       next_action_at = CASE WHEN next_action_at > $3 THEN now()
+                             ELSE now() + make_interval(secs => $4) END
  WHERE id = $1
    AND lease_epoch = $2
    AND next_action_at IS NOT NULL
@@ -434,7 +450,7 @@ WITH at_fal AS (
            true AS is_numbered,
            CASE WHEN line.place <= $1 THEN line.place::int END AS number,
            line.place <= $1 AS is_near,
-           CASE WHEN gate.failing_since IS NULL THEN now() + make_interval(secs =>
+           CASE WHEN gate.failing_since IS NULL AND gate.paused_at IS NULL THEN now() + make_interval(secs =>
                line.seconds_to_go
                + CASE WHEN line.place + at_fal.n <= gate.places THEN 0
                       ELSE (line.seconds_ahead + at_fal.seconds) / gate.places END)

@@ -28,8 +28,8 @@ SELECT coalesce((SELECT extract(epoch FROM now() - min(next_action_at))
                     AND deleted_at IS NULL), 0)::float8 AS lag_s,
        (SELECT count(*) FROM purges)::int AS purges,
        (SELECT count(*) FROM fal_purges)::int AS fal_purges,
-       coalesce(closed_until > now(), false) AS is_closed,
-       reason
+       paused_at IS NOT NULL OR coalesce(closed_until > now(), false) AS is_closed,
+       CASE WHEN paused_at IS NOT NULL THEN 'paused' ELSE reason END AS reason
   FROM fal_gate;
 
 -- name: list_counters() many

@@ -116,6 +116,10 @@ async def postpone(h: Held) -> Result:
     return await generations.postpone_generation(h.conn, h.claimed, next_s=0)
 
 
+async def hold(h: Held) -> Result:
+    return await generations.hold_generation(h.conn, h.claimed, next_s=0)
+
+
 async def show(h: Held, progress: int = 30) -> Result:
     return await generations.mark_generation_progress(
         h.conn,
@@ -163,7 +167,7 @@ UNDER_LEASE: dict[str, Step] = {
     step.__name__: step
     for step in (
         *(line_up, send, put_back, lose_sight, go_on, try_again, cut_out_again),
-        *(postpone, show, complete, fail, extend),
+        *(postpone, hold, show, complete, fail, extend),
     )
 }
 # From which attempt states and steps the code takes each way (madar/actions).
