@@ -22,6 +22,7 @@ COMMANDS = {
     "serve": ("Run the web process", "madar.commands.processes:serve"),
     "worker": ("Run the worker process", "madar.commands.processes:worker"),
     "migrate": ("Plan, apply and list database migrations", "madar.commands.migrate:migrate"),
+    "jobs": ("Show what is queued, running, waiting or stumbled", "madar.commands.jobs:jobs"),
     "submitting": (
         "Pause and resume sending work to Fal",
         "madar.commands.submitting:submitting",
