@@ -27,6 +27,7 @@ COMMANDS = {
         "Pause and resume sending work to Fal",
         "madar.commands.submitting:submitting",
     ),
+    "users": ("List, show, deactivate and delete people", "madar.commands.users:users"),
     "generate": ("Make one picture from the shell", "madar.commands.generate:generate"),
     "styles": ("List, show and edit the styles", "madar.commands.styles:styles"),
     "settings": ("Show what is set, and where it comes from", "madar.commands.settings:settings"),

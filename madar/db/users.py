@@ -1,6 +1,8 @@
 """People, known by Google's subject."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from uuid import UUID
 
 from madar.db.sql import Connection, Queries
@@ -17,6 +19,44 @@ class User:
     language: str
     is_language_chosen: bool
     is_active: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedPerson:
+    id: UUID
+    email: str
+    display_name: str
+    is_active: bool
+    created_at: datetime
+    last_seen_at: datetime | None
+    pictures: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class NamedPerson:
+    id: UUID
+    email: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Person:
+    """Sessions are those that live; `unfinished` pictures are being made."""
+
+    id: UUID
+    email: str
+    display_name: str
+    language: str
+    is_active: bool
+    created_at: datetime
+    sessions: int
+    last_seen_at: datetime | None
+    completed: int
+    failed: int
+    unfinished: int
+    in_trash: int
+    picture_bytes: int
+    uploads: int
+    upload_bytes: int
 
 
 async def upsert_user(
@@ -68,6 +108,29 @@ async def get_export_document(conn: Connection, *, owner_id: UUID) -> bytes | No
 async def lock_user(conn: Connection, *, owner_id: UUID) -> bool:
     """Until the transaction ends. False: the account was deleted."""
     return await _sql.exec(conn, "lock_user", owner_id=owner_id) > 0
+
+
+async def list_people(conn: Connection, *, letters: str, n: int) -> list[ListedPerson]:
+    """Empty letters are everybody's."""
+    return await _sql.many(conn, "list_people", ListedPerson, letters=letters, n=n)
+
+
+async def list_people_called(conn: Connection, *, called: str) -> list[NamedPerson]:
+    """By e-mail or id."""
+    return await _sql.many(conn, "list_people_called", NamedPerson, called=called)
+
+
+async def list_people_by_id(conn: Connection, *, ids: Sequence[UUID]) -> list[NamedPerson]:
+    return await _sql.many(conn, "list_people_by_id", NamedPerson, ids=list(ids))
+
+
+async def get_person(conn: Connection, *, id: UUID) -> Person | None:
+    return await _sql.maybe(conn, "get_person", Person, id=id)
+
+
+async def set_user_active(conn: Connection, *, id: UUID, is_active: bool) -> bool:
+    """False: it was so already, or the account was deleted."""
+    return await _sql.exec(conn, "set_user_active", id=id, is_active=is_active) > 0
 
 
 async def mark_user_deleted(conn: Connection, *, owner_id: UUID) -> bool:

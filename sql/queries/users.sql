@@ -116,6 +116,85 @@ SELECT FROM users
    AND deleted_at IS NULL
    FOR NO KEY UPDATE;
 
+-- name: list_people(letters, n) many
+-- For the operator: whose e-mail or name has these letters in it, the newest account first.
+SELECT u.id, u.email, u.display_name, u.is_active, u.created_at,
+       (SELECT max(last_seen_at)
+          FROM user_sessions
+         WHERE user_id = u.id) AS last_seen_at,
+       (SELECT count(*)
+          FROM generations
+         WHERE user_id = u.id
+           AND deleted_at IS NULL)::int AS pictures
+  FROM users u
+ WHERE u.deleted_at IS NULL
+   AND (strpos(lower(u.email), lower($1)) > 0
+        OR strpos(lower(u.display_name), lower($1)) > 0)
+ ORDER BY u.created_at DESC, u.id
+ LIMIT $2;
+
+-- name: list_people_called(called) many
+-- For the operator: whose e-mail or id this is; an e-mail may be several people's.
+SELECT id, email
+  FROM users
+ WHERE deleted_at IS NULL
+   AND (id::text = lower($1) OR lower(email) = lower($1))
+ ORDER BY created_at;
+
+-- name: list_people_by_id(ids) many
+-- For the operator.
+SELECT id, email
+  FROM users
+ WHERE id = ANY ($1::uuid[])
+   AND deleted_at IS NULL;
+
+-- name: get_person(id) maybe
+-- For the operator: one person, and how much is theirs. Bytes are those that rows know of: the
+-- lossless pictures, also in the trash, and the uploads.
+SELECT u.id, u.email, u.display_name, u.language, u.is_active, u.created_at,
+       sessions.n AS sessions,
+       sessions.last_seen_at,
+       pictures.completed,
+       pictures.failed,
+       pictures.unfinished,
+       pictures.in_trash,
+       pictures.bytes AS picture_bytes,
+       sources.n AS uploads,
+       sources.bytes AS upload_bytes
+  FROM users u,
+       LATERAL (SELECT count(*)::int AS n,
+                       max(last_seen_at) AS last_seen_at
+                  FROM user_sessions
+                 WHERE user_id = u.id
+                   AND expires_at > now()) sessions,
+       LATERAL (SELECT count(*) FILTER (WHERE deleted_at IS NULL AND state = 'completed')::int
+                           AS completed,
+                       count(*) FILTER (WHERE deleted_at IS NULL
+                                          AND state IN ('failed', 'reviving'))::int AS failed,
+                       count(*) FILTER (WHERE deleted_at IS NULL
+                                          AND state IN ('queued', 'processing', 'finalizing'))::int
+                           AS unfinished,
+                       count(*) FILTER (WHERE deleted_at IS NOT NULL)::int AS in_trash,
+                       coalesce(sum(file_size_bytes), 0)::bigint AS bytes
+                  FROM generations
+                 WHERE user_id = u.id
+                   AND (deleted_at IS NULL OR gone_at IS NOT NULL)) pictures,
+       LATERAL (SELECT count(*)::int AS n,
+                       coalesce(sum(file_size), 0)::bigint AS bytes
+                  FROM uploads
+                 WHERE user_id = u.id) sources
+ WHERE u.id = $1
+   AND u.deleted_at IS NULL;
+
+-- name: set_user_active(id, is_active) exec
+-- For the operator. No row: it is so already, or they left.
+UPDATE users
+   SET is_active = $2,
+       updated_at = now()
+ WHERE id = $1
+   AND is_active <> $2
+   AND deleted_at IS NULL;
+
 -- name: mark_user_deleted(owner_id) exec
 -- Nothing of the person stays in the row; the next sign-in at Google begins a new account.
 UPDATE users
