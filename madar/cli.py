@@ -28,6 +28,7 @@ COMMANDS = {
         "madar.commands.submitting:submitting",
     ),
     "users": ("List, show, deactivate and delete people", "madar.commands.users:users"),
+    "storage": ("Measure storage, and remove what nobody names", "madar.commands.storage:storage"),
     "generate": ("Make one picture from the shell", "madar.commands.generate:generate"),
     "styles": ("List, show and edit the styles", "madar.commands.styles:styles"),
     "settings": ("Show what is set, and where it comes from", "madar.commands.settings:settings"),

@@ -2,9 +2,12 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from madar.clients.storage import Stored
 from madar.db import orphans, purges
+from madar.db.orphans import Owned
 from madar.db.pool import connection
 from madar.errors import NotFound
 from madar.resources import Resources
@@ -22,37 +25,86 @@ HANDFUL = 5
 OWNER_KEY = "madar-owner.txt"
 
 
-async def reconcile_folder(resources: Resources, *, turn: int) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Survey:
+    """Of the old objects of one folder: those that no row names, and how many a row names."""
+
+    folder: str
+    orphans: tuple[Stored, ...]
+    named: int
+
+    @property
+    def is_suspicious(self) -> bool:
+        """Rather than these pictures, it seems, the rows are missing: nothing may go."""
+        return len(self.orphans) > HANDFUL and len(self.orphans) > self.named
+
+
+async def survey_folder(resources: Resources, *, turn: int) -> Survey:
+    """What reconcile_folder would find; changes nothing. Raises Unavailable."""
+    folder = f"{turn % FOLDERS:02x}"
+    return await _survey(resources, await resources.storage.list_folder(folder), folder=folder)
+
+
+async def measure_folder(resources: Resources, *, turn: int) -> list[tuple[Stored, Owned]]:
+    """Every object of one folder, with whose it is; changes nothing. Raises Unavailable."""
+    found = await resources.storage.list_folder(f"{turn % FOLDERS:02x}")
+    by_key = {stored.key: stored for stored in found}
+    keys, owned = list(by_key), list[Owned]()
+    for start in range(0, len(keys), BATCH):
+        async with connection(resources.pool) as conn:
+            batch = keys[start : start + BATCH]
+            owned += await orphans.list_object_owners(conn, object_keys=batch)
+    return [(by_key[one.object_key], one) for one in owned]
+
+
+async def read_owner(resources: Resources) -> tuple[str | None, str]:
+    """Whose storage it is by the note in it, and what this deployment would write there."""
+    async with connection(resources.pool) as conn:
+        us = f"{await orphans.get_installation(conn)} {resources.settings.app_url.rstrip('/')}"
+    try:
+        return (await resources.storage.read(OWNER_KEY)).decode(errors="replace"), us
+    except NotFound:
+        return None, us
+
+
+async def reconcile_folder(resources: Resources, *, turn: int) -> int:
     """One folder of storage; `turn` after `turn` all of them have theirs.
 
     May run at any time, in any number of processes, while pictures come and go: a key that was
     named by no row a day after it was stored will never be, since keys are made of the ids of
-    attempts and uploads, and those take their places within hours. Raises Unavailable.
+    attempts and uploads, and those take their places within hours. Answers how many objects the
+    worker is to remove now. Raises Unavailable.
     """
     folder = f"{turn % FOLDERS:02x}"
     found = await resources.storage.list_folder(folder)
+    removed = await _remove_orphans(resources, await _survey(resources, found, folder=folder))
     young = datetime.now(UTC) - ORPHAN_AFTER
-    await _remove_orphans(
-        resources, [stored.key for stored in found if stored.at < young], folder=folder
-    )
     await _remove_unfinished(resources, folder=folder, before=young)
     await _tell_missing(resources, {stored.key for stored in found}, folder=folder)
+    return removed
 
 
-async def _remove_orphans(resources: Resources, old: Sequence[str], *, folder: str) -> None:
+async def _survey(resources: Resources, found: Sequence[Stored], *, folder: str) -> Survey:
+    young = datetime.now(UTC) - ORPHAN_AFTER
+    old = {stored.key: stored for stored in found if stored.at < young}
+    unnamed = [old[key] for key in await _list_orphans(resources, list(old))]
+    return Survey(folder=folder, orphans=tuple(unnamed), named=len(old) - len(unnamed))
+
+
+async def _remove_orphans(resources: Resources, survey: Survey) -> int:
     """Only from storage of ours, and not where it looks as if the rows were what is missing."""
-    suspects = await _list_orphans(resources, old)
-    named = len(old) - len(suspects)
-    is_ours = await _is_ours(resources, has_most=named > len(suspects))
-    if not is_ours or not suspects:
-        return
-    facts = {"folder": folder, "objects": len(suspects)}
-    if len(suspects) > HANDFUL and len(suspects) > named:
-        log.error("objects.suspicious", extra={**facts, "named": named})
-        return
+    unnamed = survey.orphans
+    is_ours = await _is_ours(resources, has_most=survey.named > len(unnamed))
+    if not is_ours or not unnamed:
+        return 0
+    facts = {"folder": survey.folder, "objects": len(unnamed)}
+    if survey.is_suspicious:
+        log.error("objects.suspicious", extra={**facts, "named": survey.named})
+        return 0
     async with connection(resources.pool) as conn:
-        await purges.insert_purges(conn, object_keys=suspects)
+        await purges.insert_purges(conn, object_keys=[one.key for one in unnamed])
     log.warning("orphans.found", extra=facts)
+    return len(unnamed)
 
 
 async def _list_orphans(resources: Resources, keys: Sequence[str]) -> list[str]:
@@ -98,11 +150,8 @@ async def _is_ours(resources: Resources, *, has_most: bool) -> bool:
     in it, or when our rows name most of what we have just looked at; then from the next turn on,
     should two have found it so at once.
     """
-    async with connection(resources.pool) as conn:
-        us = f"{await orphans.get_installation(conn)} {resources.settings.app_url.rstrip('/')}"
-    try:
-        owner = (await resources.storage.read(OWNER_KEY)).decode(errors="replace")
-    except NotFound:
+    owner, us = await read_owner(resources)
+    if owner is None:
         if has_most or await resources.storage.is_empty():
             await resources.storage.put(OWNER_KEY, us.encode())
         return False

@@ -64,10 +64,11 @@ class Link:
 
 @dataclass(frozen=True, kw_only=True)
 class Stored:
-    """An object that is there, and since when."""
+    """An object that is there, since when, and how large it is."""
 
     key: str
     at: datetime
+    bytes: int
 
 
 class Storage:
@@ -129,7 +130,7 @@ class Storage:
         async with self._store(within_s=LIST_S) as store:
             batches = store.list(folder, chunk_size=LIST_BATCH)  # pyright: ignore[reportUnknownMemberType] - of Arrow, which we have not
             return [
-                Stored(key=found["path"], at=found["last_modified"])
+                Stored(key=found["path"], at=found["last_modified"], bytes=found["size"])
                 async for batch in batches
                 for found in batch
                 if _KEY.fullmatch(found["path"])

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Literal
 from uuid import UUID
 
 from madar.db.sql import Connection, Queries
@@ -14,6 +15,18 @@ class Named:
     """An object that a row names."""
 
     object_key: str
+
+
+Kind = Literal["master", "picture", "thumbnail", "upload", "deleted", "leaving"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Owned:
+    """`deleted`: its picture is, and may lie in the trash. `leaving`: a worker removes it."""
+
+    object_key: str
+    user_id: UUID | None
+    kind: Kind | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +44,10 @@ async def list_orphans(conn: Connection, *, object_keys: Sequence[str]) -> list[
     """Those of them that no row names."""
     found = await _sql.many(conn, "list_orphans", _Orphan, object_keys=list(object_keys))
     return [one.object_key for one in found]
+
+
+async def list_object_owners(conn: Connection, *, object_keys: Sequence[str]) -> list[Owned]:
+    return await _sql.many(conn, "list_object_owners", Owned, object_keys=list(object_keys))
 
 
 async def list_named_objects(

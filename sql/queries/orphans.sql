@@ -15,6 +15,36 @@ SELECT key AS object_key
    AND NOT EXISTS (SELECT FROM uploads WHERE thumbnail_key = key)
    AND NOT EXISTS (SELECT FROM purges WHERE object_key = key);
 
+-- name: list_object_owners(object_keys) many
+-- For the operator: whose each of these objects is, and what it is to them; no owner where no row
+-- names it. What is to leave storage is counted as that, whoever's it was.
+SELECT key AS object_key,
+       owner.user_id,
+       CASE WHEN EXISTS (SELECT FROM purges WHERE object_key = key) THEN 'leaving'
+            ELSE owner.kind END AS kind
+  FROM unnest($1::text[]) AS key
+  LEFT JOIN LATERAL (
+        SELECT user_id, CASE WHEN deleted_at IS NULL THEN 'master' ELSE 'deleted' END AS kind
+          FROM generations
+         WHERE master_key = key
+         UNION ALL
+        SELECT user_id, CASE WHEN deleted_at IS NULL THEN 'picture' ELSE 'deleted' END
+          FROM generations
+         WHERE result_image_key = key
+         UNION ALL
+        SELECT user_id, CASE WHEN deleted_at IS NULL THEN 'thumbnail' ELSE 'deleted' END
+          FROM generations
+         WHERE thumbnail_key = key
+         UNION ALL
+        SELECT user_id, 'upload'
+          FROM uploads
+         WHERE object_key = key
+         UNION ALL
+        SELECT user_id, 'upload'
+          FROM uploads
+         WHERE thumbnail_key = key
+         LIMIT 1) owner ON true;
+
 -- name: list_named_objects(first, beyond, settled_s) many
 -- For a worker: every object between two keys that must be there for somebody, and has been for a
 -- while. The operators are those of the indexes.
