@@ -7,15 +7,27 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from madar.commands.state_option import state_option
-from madar.commands.terminal import talk
-from madar.local.state import State
+from madar.commands.terminal import json_option, talk
+from madar.commands.words import age
+from madar.local.state import State, as_text
 
 if TYPE_CHECKING:
-    import psycopg
+    from madar.db.plan import Cost, Held, PlannedMigration, PlannedStatement, Table
 
-    from madar.db.migrate import Migration
-
-BYTES_PER_S = 50_000_000  # a cautious guess at how fast a table is rewritten or indexed
+# What waits for whom.
+WAITING = {
+    "ROW EXCLUSIVE": "only the rows it changes wait",
+    "SHARE UPDATE EXCLUSIVE": "reads and writes go on",
+    "SHARE": "reads go on, writes wait",
+    "SHARE ROW EXCLUSIVE": "reads go on, writes wait",
+    "ACCESS EXCLUSIVE": "reads and writes wait",
+}
+WORKS = {
+    "scan": "reads all of it",
+    "index": "makes an index",
+    "rewrite": "writes all of it anew, with its indexes",
+    "rows": "may change all of its rows",
+}
 
 
 @click.group(epilog="Example: madar migrate plan")
@@ -27,19 +39,30 @@ def migrate() -> None:
 
 
 @migrate.command(epilog="Example: madar migrate plan > changes.sql")
+@json_option
 @state_option
-def plan(*, state: State) -> None:
-    """Print what is pending: SQL, locks and about how long; change nothing."""
+def plan(*, as_json: bool, state: State) -> None:
+    """Print what is pending: SQL, locks and about how long; change nothing.
+
+    Locks and times are of the tables that are there; what a migration makes itself is in nobody's
+    way. A time is a guess from the size of the tables. Besides it, a lock waits for who has the
+    table in use, at most 5 s: then the migration stops, and nothing of it is applied.
+    """
     import psycopg
 
     from madar.commands.here import open_database
     from madar.db.migrate import pending
+    from madar.db.plan import plan
 
     with open_database(state) as url, psycopg.connect(url, connect_timeout=5) as conn:
-        todo = pending(conn)
-        for migration in todo:
-            click.echo(_described(conn, migration))
-    talk(f"{len(todo)} pending. Apply with: madar migrate up" if todo else "Nothing is pending.")
+        planned = plan(conn, pending(conn))
+    if as_json:
+        click.echo(json.dumps([_document(one) for one in planned]))
+        return
+    for one in planned:
+        click.echo(_described(one))
+    n = len(planned)
+    talk(f"{n} pending. Apply with: madar migrate up" if n else "Nothing is pending.")
 
 
 @migrate.command(epilog="Example: madar migrate up")
@@ -86,12 +109,71 @@ def status(*, as_json: bool, state: State) -> None:
         click.echo(f"{row['version']}  {row['name']:24}  {when}")
 
 
-def _described(conn: "psycopg.Connection[Any]", migration: "Migration") -> str:
-    from madar.db.migrate import table_bytes
+def _described(planned: "PlannedMigration") -> str:
+    """SQL that could be run as it stands; all else is comment."""
+    migration = planned.migration
+    lines = [f"-- {migration.version} {migration.name}: {_time(planned.seconds)}"]
+    if not migration.in_transaction:
+        lines.append("-- statement by statement: what is done before one fails stays done")
+    held = [f"-- locks {_lock(lock)}, for {_time(seconds)}" for lock, seconds in planned.held]
+    lines += held or ["-- locks nothing that is there"]
+    unknown = sum(not one.is_known for one in planned.statements)
+    if unknown:
+        lines.append(f"-- NOT KNOWN: what {unknown} of its statements do; see there")
+    return "\n".join([*lines, "", *map(_statement, planned.statements)])
 
-    locks = migration.locks
-    seconds = sum(table_bytes(conn, lock.split()[-1]) for lock in locks) / BYTES_PER_S
-    guess = f"about {seconds:.0f} s" if seconds > 1 else "about a second at most"
-    head = f"-- {migration.version} {migration.name}: {guess}"
-    taken = "".join(f"\n-- locks: {lock}" for lock in locks) or "\n-- locks nothing"
-    return f"{head}{taken}\n{migration.sql}\n"
+
+def _statement(one: "PlannedStatement") -> str:
+    notes = [f"-- + {_lock(lock)}" for lock in one.locks]
+    notes += [
+        f"-- + {WORKS[cost.work]}: {_size(cost.table)}, {_time(cost.seconds)}" for cost in one.costs
+    ]
+    if not one.is_known:
+        notes.append("-- + NOT KNOWN: its words do not tell what it locks or how long it takes")
+    return "\n".join([*notes, f"{one.sql};", ""])
+
+
+def _lock(lock: "Held") -> str:
+    return f"{lock.table.name} {lock.mode}: {WAITING[lock.mode]}"
+
+
+def _size(table: "Table") -> str:
+    rows = "rows not counted yet" if table.rows is None else f"about {table.rows:,} rows"
+    return f"{table.name}, {rows}, {as_text(table.bytes)}"
+
+
+def _time(seconds: float) -> str:
+    return f"about {age(seconds)}" if seconds > 1 else "about a second at most"
+
+
+def _document(planned: "PlannedMigration") -> dict[str, Any]:
+    return {
+        "version": planned.migration.version,
+        "name": planned.migration.name,
+        "inTransaction": planned.migration.in_transaction,
+        "seconds": round(planned.seconds, 1),
+        "locks": [
+            {"table": lock.table.name, "mode": lock.mode, "seconds": round(seconds, 1)}
+            for lock, seconds in planned.held
+        ],
+        "statements": [
+            {
+                "sql": one.sql,
+                "isKnown": one.is_known,
+                "locks": [{"table": lock.table.name, "mode": lock.mode} for lock in one.locks],
+                "costs": [_cost(cost) for cost in one.costs],
+            }
+            for one in planned.statements
+        ],
+    }
+
+
+def _cost(cost: "Cost") -> dict[str, Any]:
+    table = cost.table
+    return {
+        "work": cost.work,
+        "table": table.name,
+        "rows": table.rows,
+        "bytes": table.bytes,
+        "seconds": round(cost.seconds, 1),
+    }

@@ -30,10 +30,6 @@ RUNNER_WAITS_S = 60
 
 _UP = re.compile(r"^-- migrate:up(?P<options>.*)$", re.MULTILINE)
 _DOWN = re.compile(r"^-- migrate:down.*$", re.MULTILINE)
-_LOCKS = re.compile(
-    r"^\s*(ALTER TABLE|DROP TABLE|CREATE (?:UNIQUE )?INDEX(?! CONCURRENTLY)|TRUNCATE)\s+([\w.]+)",
-    re.MULTILINE | re.IGNORECASE,
-)
 
 Connection = psycopg.Connection[Any]
 
@@ -49,11 +45,6 @@ class Migration:
     sql: str
     sha256: str
     in_transaction: bool
-
-    @property
-    def locks(self) -> list[str]:
-        """Statements that keep others from a table while they run, as far as words can tell."""
-        return [f"{verb.upper()} {target}" for verb, target in _LOCKS.findall(self.sql)]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,12 +78,6 @@ def pending(conn: Connection, folder: Path = MIGRATIONS) -> list[Migration]:
         if known[version].sha256 != row.sha256:
             raise MigrationFault(f"Migration {version} was edited after it was applied.")
     return [migration for version, migration in known.items() if version not in done]
-
-
-def table_bytes(conn: Connection, table: str) -> int:
-    """How much a migration that locks this table may have to read; 0 where it is not there yet."""
-    row = conn.execute("SELECT pg_table_size(to_regclass(%s))", [table]).fetchone()
-    return (row and row[0]) or 0
 
 
 def up(
