@@ -10,7 +10,7 @@ schema yet that a query could be checked against.
 import hashlib
 import re
 import time
-from collections.abc import Generator
+from collections.abc import Container, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -23,6 +23,7 @@ from psycopg.rows import class_row
 from madar.settings import ROOT
 
 MIGRATIONS = ROOT / "sql" / "migrations"
+SCHEMA = ROOT / "sql" / "schema.sql"
 LOCK_KEY = 0x6D61646172  # "madar"
 LOCK_TIMEOUT_S = 5
 STATEMENT_TIMEOUT_S = 300
@@ -30,6 +31,7 @@ RUNNER_WAITS_S = 60
 
 _UP = re.compile(r"^-- migrate:up(?P<options>.*)$", re.MULTILINE)
 _DOWN = re.compile(r"^-- migrate:down.*$", re.MULTILINE)
+_TABLE = re.compile(r"^CREATE (?:UNLOGGED )?TABLE public\.(\w+) ", re.MULTILINE)
 
 Connection = psycopg.Connection[Any]
 
@@ -59,6 +61,11 @@ def read_migrations(folder: Path = MIGRATIONS) -> list[Migration]:
     return [_parse(path) for path in sorted(folder.glob("*.sql"))]
 
 
+def known_tables() -> set[str]:
+    """All that the migrations make."""
+    return set(_TABLE.findall(SCHEMA.read_text(encoding="utf-8")))
+
+
 def applied(conn: Connection) -> dict[str, Applied]:
     """What this database says was applied, by version."""
     if conn.execute("SELECT to_regclass('schema_migrations')").fetchone() == (None,):
@@ -81,9 +88,13 @@ def pending(conn: Connection, folder: Path = MIGRATIONS) -> list[Migration]:
 
 
 def up(
-    url: str, *, folder: Path = MIGRATIONS, lock_timeout_s: float = LOCK_TIMEOUT_S
+    url: str,
+    *,
+    folder: Path = MIGRATIONS,
+    lock_timeout_s: float = LOCK_TIMEOUT_S,
+    only: Container[str] | None = None,
 ) -> list[Migration]:
-    """Apply all that is pending; answers what this call applied."""
+    """Apply all that is pending, or of it `only` these versions; answers what this call applied."""
     with psycopg.connect(url, autocommit=True) as conn, _only_runner(conn):
         conn.execute(f"SET lock_timeout = '{lock_timeout_s}s'".encode())
         conn.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'".encode())
@@ -91,7 +102,7 @@ def up(
             "CREATE TABLE IF NOT EXISTS schema_migrations (version text PRIMARY KEY, "
             "sha256 text NOT NULL, applied_at timestamptz NOT NULL DEFAULT now(), ms int NOT NULL)"
         )
-        todo = pending(conn, folder)
+        todo = [one for one in pending(conn, folder) if only is None or one.version in only]
         for migration in todo:
             _apply(conn, migration)
         return todo
