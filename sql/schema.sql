@@ -1432,7 +1432,10 @@ CREATE TABLE public.idempotency_keys (
 CREATE TABLE public.installation (
     is_only boolean DEFAULT true NOT NULL,
     id uuid DEFAULT gen_random_uuid() NOT NULL,
-    CONSTRAINT installation_is_only_check CHECK (is_only)
+    restored_from timestamp with time zone,
+    restored_at timestamp with time zone,
+    CONSTRAINT installation_is_only_check CHECK (is_only),
+    CONSTRAINT installation_restored_whole CHECK (((restored_from IS NULL) = (restored_at IS NULL)))
 );
 
 --
@@ -1440,6 +1443,18 @@ CREATE TABLE public.installation (
 --
 
 COMMENT ON TABLE public.installation IS 'One row: what this database is called in the note that lies in its storage.';
+
+--
+-- Name: COLUMN installation.restored_from; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.installation.restored_from IS 'When the rows were as they were restored. What was unfinished then may have been sent to Fal between this and restored_at.';
+
+--
+-- Name: COLUMN installation.restored_at; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.installation.restored_at IS 'When they were restored; set by madar restore, or by hand after a restore to a point in time.';
 
 --
 -- Name: live_tickets; Type: TABLE; Schema: public; Owner: -

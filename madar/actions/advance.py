@@ -5,6 +5,7 @@ from uuid import UUID
 
 from madar.actions.finalizing import finalize
 from madar.actions.polling import poll
+from madar.actions.recovering import Unsent, look_back
 from madar.actions.submitting import give_up, pause_s, resolve, submit
 from madar.actions.turns import take_turn
 from madar.actions.work import Work, Worker
@@ -79,6 +80,10 @@ async def _carefully(work: Work) -> Outcome | None:
 
 
 async def _send_in_turn(work: Work) -> Outcome | None:
+    if work.attempt.restored_from:
+        seen = await look_back(work)
+        if not isinstance(seen, Unsent):
+            return seen
     is_paused = work.claimed.is_paused
     if work.claimed.is_overdue and not is_paused:
         return await work.fail("provider_unavailable")

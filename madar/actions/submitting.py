@@ -40,7 +40,7 @@ def pause_s(work: Work) -> float:
 
 async def submit(work: Work) -> Outcome | None:
     """Send it once. What cannot be known afterwards is `unknown`, never sent again blindly."""
-    endpoint, arguments = await _request_of(work)
+    endpoint, arguments = await request_of(work)
     began_s = boot_time_s()
     async with work.connection() as conn:
         if not await attempts.mark_attempt_sent(
@@ -141,7 +141,8 @@ def boot_time_s() -> float:
     return time.clock_gettime(clock)
 
 
-async def _request_of(work: Work) -> tuple[str, dict[str, Any]]:
+async def request_of(work: Work) -> tuple[str, dict[str, Any]]:
+    """Endpoint and arguments of what is to be sent next."""
     claimed, style = work.claimed, work.claimed.style_params
     if claimed.step == "translate":
         model = work.resources.settings.translate_model

@@ -8,7 +8,7 @@ fal-client 1.0.3, client.py, `_async_maybe_retry_request` and `AsyncRequestHandl
 import asyncio
 import logging
 import re
-from collections.abc import AsyncGenerator, Iterable, Mapping
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -237,24 +237,33 @@ class Fal:
             raise FalUnreachable("some files stay")
 
     async def look_up(
-        self, *, endpoint: str, arguments: dict[str, Any], sent_at: datetime
+        self,
+        *,
+        endpoint: str,
+        arguments: dict[str, Any],
+        sent_at: datetime,
+        sent_until: datetime | None = None,
+        key_of: Callable[[str], str | None] = lambda _: None,
     ) -> Sightings:
         """The requests in Fal's history that may be the one with these arguments.
 
-        The seed and the prompt are among them; what Fal added does not matter. That it is not
-        there is taken as proof, so a history that cannot be read to its end raises FalUnreachable.
+        The seed and the prompt are among them; what Fal added does not matter. Two links to a
+        picture are the same where `key_of` has the same key for both. That it is not there is
+        taken as proof, so a history that cannot be read to its end raises FalUnreachable.
         """
-        items = await self._list_history(endpoint, sent_at)
+        items = await self._list_history(endpoint, sent_at, sent_until or sent_at)
         return Sightings(
-            carrying=_ids_of(item for item in items if _carries(item, arguments)),
+            carrying=_ids_of(item for item in items if _carries(item, arguments, key_of)),
             without_input=_ids_of(item for item in items if dig(item, "json_input") is None),
         )
 
-    async def _list_history(self, endpoint: str, sent_at: datetime) -> list[object]:
+    async def _list_history(
+        self, endpoint: str, sent_at: datetime, sent_until: datetime
+    ) -> list[object]:
         query: dict[str, str | int] = {
             "endpoint_id": endpoint,
             "start": (sent_at - LOOK_BACK).isoformat(),
-            "end": (sent_at + LOOK_AHEAD).isoformat(),
+            "end": (sent_until + LOOK_AHEAD).isoformat(),
             "expand": "payloads",
             "limit": 100,
         }
@@ -347,8 +356,15 @@ def _body(response: httpx.Response) -> object:
         return None
 
 
-def _carries(item: object, arguments: Mapping[str, Any]) -> bool:
-    return all(dig(item, "json_input", name) == value for name, value in arguments.items())
+def _carries(
+    item: object, arguments: Mapping[str, Any], key_of: Callable[[str], str | None]
+) -> bool:
+    def is_same(told: object, value: object) -> bool:
+        if isinstance(told, str) and isinstance(value, str) and (key := key_of(value)):
+            return key_of(told) == key
+        return told == value
+
+    return all(is_same(dig(item, "json_input", name), value) for name, value in arguments.items())
 
 
 def _ids_of(items: Iterable[object]) -> list[str]:

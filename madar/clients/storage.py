@@ -80,6 +80,7 @@ class Storage:
     def __init__(self, settings: Settings, patience: Patience = SOMEBODY_WAITS) -> None:
         self._directory = settings.storage_dir
         self._bucket = open_bucket(settings, patience)
+        self._bucket_name = settings.aws_bucket_name
         self._total_s = patience.total_s
         self._base_url = f"{settings.app_url.rstrip('/')}/files/"
         self._secret = str(settings.jwt_secret).encode()
@@ -92,6 +93,11 @@ class Storage:
     @property
     def is_local(self) -> bool:
         return self._bucket is None
+
+    @property
+    def place(self) -> str:
+        """Where it is, for a person."""
+        return f"the bucket {self._bucket_name}" if self._bucket else str(self._directory)
 
     def key_for(self, *parts: str, content: bytes, suffix: str) -> str:
         """The same parts and content give the same key."""
@@ -194,6 +200,14 @@ class Storage:
             return None
         return key
 
+    def key_behind(self, url: str) -> str | None:
+        """That of a link into this storage as Fal gets them, at whatever address it was then."""
+        path = url.partition("://")[2].partition("?")[0]
+        if self._bucket is None:
+            return self.key_in(f"{self._base_url}{path.rpartition('/')[2]}")
+        key = "/".join(path.split("/")[-2:])
+        return key if is_key(key) else None
+
     def direct_link(self, key: str, *, life_s: int) -> str:
         """For a reader that may not follow a redirect: Fal."""
         link = Link(key=key, filename=None, expires_at=self.next_expiry(life_s))
@@ -259,6 +273,11 @@ class Storage:
         if stored["size"] != len(content) or not await _holds(store, key, content, stored["e_tag"]):
             log.error("storage.altered", extra={"object_key": key, "size": stored["size"]})
             raise Unavailable("storage", retry_after_s=RETRY_AFTER_S)
+
+
+def is_key(text: str) -> bool:
+    """Whether it could be one of ours."""
+    return _KEY.fullmatch(text) is not None
 
 
 def attachment(filename: str) -> str:

@@ -17,7 +17,11 @@ _sql = Queries("attempts")
 
 @dataclass(frozen=True, kw_only=True)
 class Attempt:
-    """The newest attempt of a generation; ages in seconds, by the database's clock."""
+    """The newest attempt of a generation; ages in seconds, by the database's clock.
+
+    `restored_from`, where the generation came out of a backup: what became of it from then until
+    `restored_at`, no row says.
+    """
 
     id: UUID
     n: int
@@ -36,6 +40,9 @@ class Attempt:
     accepted_age_s: float | None
     tries: int
     successes: int
+    restored_from: datetime | None
+    restored_at: datetime | None
+    restored_age_s: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,6 +118,27 @@ async def mark_attempt_accepted(
         **_names(claimed, attempt),
         request_id=request_id,
         next_s=next_s,
+    )
+
+
+async def mark_attempt_found(
+    conn: Connection,
+    claimed: Claimed,
+    attempt: Attempt,
+    *,
+    endpoint: str,
+    arguments: dict[str, Any],
+    request_id: str,
+) -> Outcome | None:
+    """None also when another attempt has this request."""
+    return await _sql.maybe(
+        conn,
+        "mark_attempt_found",
+        Outcome,
+        **_names(claimed, attempt),
+        endpoint=endpoint,
+        arguments=Jsonb(arguments),
+        request_id=request_id,
     )
 
 

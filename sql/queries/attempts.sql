@@ -1,13 +1,18 @@
 -- name: get_attempt_to_advance(generation_id) one
 -- For a worker: the live attempt, else the newest that succeeded, with its ages by the database's
--- clock. A success that came late may be older than an attempt that was abandoned for it.
+-- clock. A success that came late may be older than an attempt that was abandoned for it. What was
+-- begun before the rows were restored may have been sent since they were backed up.
 SELECT a.id, a.n, a.step, a.state, a.seed, a.endpoint, a.arguments, a.request_id, a.polls,
        a.result, a.sent_at, a.announced_at IS NOT NULL AS is_announced,
        extract(epoch FROM now() - a.sent_at)::float8 AS sent_age_s,
        extract(epoch FROM now() - a.accepted_at)::float8 AS accepted_age_s,
        a.granted_at IS NOT NULL AS is_granted,
-       same.tries, same.successes
+       same.tries, same.successes,
+       restored.restored_from, restored.restored_at,
+       extract(epoch FROM now() - restored.restored_at)::float8 AS restored_age_s
   FROM attempts a
+  JOIN generations g ON g.id = a.generation_id
+  LEFT JOIN installation restored ON g.created_at <= restored.restored_at
  CROSS JOIN LATERAL (
     SELECT count(*)::int AS tries,
            count(*) FILTER (WHERE state = 'succeeded')::int AS successes
@@ -96,6 +101,46 @@ UPDATE generations g
    AND g.next_action_at IS NOT NULL
    AND g.deleted_at IS NULL
 RETURNING g.next_action_at <= now() AS is_due;
+
+-- name: mark_attempt_found(id, generation_id, epoch, endpoint, arguments, request_id) maybe
+-- For a worker: Fal has it since before these rows were restored, which say that it was never sent.
+WITH locked AS (
+    SELECT id
+      FROM generations
+     WHERE id = $2
+       AND lease_epoch = $3
+       AND next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+       FOR UPDATE
+), attempt AS (
+    UPDATE attempts a
+       SET state = 'accepted',
+           endpoint = $4,
+           arguments = $5,
+           request_id = $6,
+           polls = 0,
+           sent_at = (SELECT restored_from FROM installation),
+           accepted_at = now(),
+           granted_at = coalesce(granted_at, now())
+      FROM locked
+     WHERE a.id = $1
+       AND a.generation_id = locked.id
+       AND a.state = 'prepared'
+       AND NOT EXISTS (SELECT FROM attempts other
+                        WHERE other.request_id = $6)
+    RETURNING a.generation_id
+)
+UPDATE generations g
+   SET fal_job_id = $6,
+       fal_status = 'IN_QUEUE',
+       lease_until = NULL,
+       next_action_at = now(),
+       queue_position = NULL,
+       version = version + 1,
+       updated_at = now()
+  FROM attempt
+ WHERE g.id = attempt.generation_id
+RETURNING true AS is_due;
 
 -- name: put_attempt_back(id, generation_id, epoch, claimed_at) maybe
 -- For a worker that knows the request never left: back into the line, at its old place. A due time
