@@ -33,6 +33,8 @@ COMMANDS = {
     "styles": ("List, show and edit the styles", "madar.commands.styles:styles"),
     "settings": ("Show what is set, and where it comes from", "madar.commands.settings:settings"),
     "doctor": ("Check everything and say what to do", "madar.commands.doctor:doctor"),
+    "backup": ("Write all rows and pictures into one file", "madar.commands.backup:backup"),
+    "restore": ("Bring a backup back, or only check it", "madar.commands.restore:restore"),
     "errors": ("Explain an error code", "madar.commands.errors:errors"),
     "reset": ("Remove the local database, pictures and logs", "madar.commands.reset:reset"),
 }

@@ -47,13 +47,16 @@ def look_around(state: State) -> Here:
 
 
 @contextmanager
-def open_database(state: State) -> Generator[str]:
-    """The address of a database that answers; the embedded server runs at least that long."""
+def open_database(state: State, *, is_made: bool = False) -> Generator[str]:
+    """The address of a database that answers; the embedded server runs at least that long.
+
+    `is_made`: the embedded one is made where there is none.
+    """
     here = look_around(state)
     if not here.has_own_database:
         yield here.settings.direct_url
         return
-    if not state.postgres.exists():
+    if not is_made and not state.postgres.exists():
         raise CommandFailed(
             "There is no database yet: DATABASE_URL is not set, and the local one is made by: "
             "madar dev",
