@@ -1,37 +1,48 @@
-"""Everything that can be set from outside, read once; nothing else reads the environment."""
+"""Everything that can be set from outside, read once, and whether Madar can start with it."""
 
 import hashlib
 import hmac
 import ipaddress
-import os
-import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
-from urllib.parse import urlsplit
+from typing import Annotated, Any, Literal, get_args, get_origin
 from uuid import UUID
 
-from pydantic import AliasChoices, BeforeValidator, Field, ValidationError, model_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic.fields import FieldInfo
 from starlette.datastructures import Secret
 
 from madar.rate import Rate, parse_rate
+from madar.settings_checks import check_together
+from madar.settings_faults import Fault, SettingsFault
+from madar.settings_sources import (
+    QUOTES,
+    Found,
+    Outside,
+    child_environment,
+    is_production_environment,
+    look_outside,
+    read_secret,
+)
+
+__all__ = [
+    "ROOT",
+    "Settings",
+    "SettingsFault",
+    "child_environment",
+    "is_given",
+    "is_production_environment",
+    "is_secret",
+    "load_settings",
+    "near_misses",
+    "source_of",
+    "trusted_networks",
+]
 
 ROOT = Path(__file__).resolve().parent.parent
-MIN_SECRET_BYTES = 32
-MIN_DIFFERENT_BYTES = 10
 FRONTEND_DEV_SERVER = "http://localhost:3000"
-LOOPBACK = ("localhost", "127.0.0.1", "::1", "0.0.0.0")  # noqa: S104 - refused, not bound
 PLATFORMS = ("none", "fly", "railway")
 Provider = Literal["local", "aws-s3", "cloudflare-r2", "gcs", "azure"]
-LOCAL_VALUES = {
-    "fal_api_key": "local:simulator",
-    "fal_account_id": "madar-simulator",
-    "google_client_id": "madar-local",
-}
-# Not a whole top-level domain, and not a number.
-_HOST_OR_SUFFIX = re.compile(r"\.?([a-z0-9-]{1,63}\.)+[a-z][a-z0-9-]{1,62}")
-_HTTPS_ORIGIN = re.compile(r"https://[a-z0-9.-]+(:[0-9]{1,5})?")
 
 
 def _split(value: object) -> object:
@@ -60,27 +71,29 @@ def _proxy(value: object) -> object:
             return value
     except ValueError:
         pass
-    raise ValueError("none, fly, railway, or networks: 10.0.0.0/8, fd00::/8 (host bits zero)")
+    raise ValueError(
+        "must be none, fly, railway, or networks: 10.0.0.0/8, fd00::/8 (host bits zero)"
+    )
 
 
-Words = Annotated[tuple[str, ...], NoDecode, BeforeValidator(_split)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 SecretText = Annotated[Secret, BeforeValidator(_secret)]
-RateText = Annotated[Rate, NoDecode, BeforeValidator(_rate)]
+RateText = Annotated[Rate, BeforeValidator(_rate)]
 TrustedProxy = Annotated[str, BeforeValidator(_proxy)]
 
 
-class SettingsFault(Exception):
-    """Madar cannot start: each line of the message names a setting and its cure."""
-
-
-class Settings(BaseSettings):
+class Settings(BaseModel):
     """Frozen once built. Names are the environment's, in lower case."""
 
-    model_config = SettingsConfigDict(frozen=True, arbitrary_types_allowed=True, extra="ignore")
-
-    app_env: Literal["development", "production"] = Field(
-        default="development", validation_alias=AliasChoices("app_env", "node_env")
+    model_config = ConfigDict(
+        frozen=True,
+        arbitrary_types_allowed=True,
+        extra="ignore",
+        str_strip_whitespace=True,
+        allow_inf_nan=False,
     )
+
+    app_env: Literal["development", "production"] = "development"
     host: str = "127.0.0.1"
     port: int = Field(default=8000, ge=1, le=65535)
     app_url: str = "http://localhost:8000"
@@ -91,6 +104,7 @@ class Settings(BaseSettings):
 
     database_url: SecretText = Secret("")
     database_direct_url: SecretText = Secret("")
+    neon_project_id: str = ""
 
     google_client_id: str = ""
     google_client_secret: SecretText = Secret("")
@@ -98,9 +112,7 @@ class Settings(BaseSettings):
     google_issuer: str = "https://accounts.google.com"
     jwt_secret: SecretText = Secret("")
 
-    fal_api_key: SecretText = Field(
-        default=Secret(""), validation_alias=AliasChoices("fal_api_key", "fal_key")
-    )
+    fal_api_key: SecretText = Secret("")
     fal_queue_url: str = "https://queue.fal.run"
     fal_api_url: str = "https://api.fal.ai"
     fal_jwks_url: str = "https://rest.fal.ai/.well-known/jwks.json"
@@ -188,204 +200,130 @@ class Settings(BaseSettings):
         secret = str(self.fal_webhook_secret).encode()
         return hmac.new(secret, attempt_id.bytes, hashlib.sha256).hexdigest()
 
-    @model_validator(mode="after")
-    def _refuse_weak(self) -> Self:
-        faults = [*_missing(self), *_unreadable(self), *_incomplete(self), *_insecure(self)]
-        faults += [*_without_bucket(self), *_deaf(self)]
-        if self.is_production:
-            faults += _weak(self)
-        if faults:
-            raise ValueError("\n".join(faults))
-        return self
-
 
 def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Read environment, then overrides.
+    """Whatever is set outside; overrides win.
 
-    Raises SettingsFault with every fault at once, never with a value.
+    Raises SettingsFault with every fault at once, never with a value of a secret.
     """
-    given: dict[str, Any] = {**_from_files(), **(overrides or {})}
+    outside = look_outside()
+    given, faults = _gather(outside)
+    settings, wrong = _build({**given, **(overrides or {})})
+    faults = [fault for fault in faults if fault.setting not in (overrides or {})] + wrong
+    told = {fault.setting for fault in faults}
+    faults += [fault for fault in check_together(settings) if fault.setting not in told]
+    if faults or settings.is_production:
+        faults = [*faults, *_misspelt(outside)]
+    if faults:
+        raise SettingsFault(faults, settings)
+    return settings
+
+
+def source_of(name: str) -> Found | None:
+    """Where a setting is set, and how; None: nowhere, so it has its default."""
+    outside = look_outside()
+    found = outside.find(name)
+    if not is_secret(name) or (found and found.value):
+        return found
+    return outside.find_file(name) or found
+
+
+def is_given(name: str) -> bool:
+    """Whether somebody set it to something."""
+    found = source_of(name)
+    return bool(found and (found.value or found.path))
+
+
+def is_secret(name: str) -> bool:
+    return Settings.model_fields[name].annotation is Secret
+
+
+def near_misses() -> dict[str, str]:
+    """Variables that look like a setting's name written wrong, and that name."""
+    return look_outside().misspelt(Settings.model_fields)
+
+
+def _gather(outside: Outside) -> tuple[dict[str, str], list[Fault]]:
+    given: dict[str, str] = {}
+    faults = list(outside.faults)
+    for name in Settings.model_fields:
+        found, fault = _look_up(outside, name)
+        if found:
+            given[name] = found.value
+            if found.value[:1] in QUOTES and found.value[:1] == found.value[1:][-1:]:
+                text, fix = "has quotation marks around it", "leave them out; they are taken as its"
+                faults.append(Fault(setting=name, variable=found.variable, text=text, fix=fix))
+        if fault:
+            faults.append(fault)
+    return given, faults
+
+
+def _look_up(outside: Outside, name: str) -> tuple[Found | None, Fault | None]:
+    """A secret may come from a file instead; which of two is meant, nobody can know."""
+    found = outside.find(name)
+    file = outside.find_file(name) if is_secret(name) else None
+    if file is None:
+        return found, None
+    if found and found.value:
+        text, fix = f"is set, and {file.variable} too", "unset one of them"
+        return found, Fault(setting=name, variable=found.variable, text=text, fix=fix)
+    content = read_secret(file, name)
+    return (None, content) if isinstance(content, Fault) else (content, None)
+
+
+def _build(given: Mapping[str, Any]) -> tuple[Settings, list[Fault]]:
+    """With the default for each value of the wrong kind, so that the rest can be looked at too."""
     try:
-        return Settings(**given)
+        return Settings(**given), []
     except ValidationError as error:
-        lines = [_describe(fault["loc"], fault["msg"]) for fault in error.errors()]
-        raise SettingsFault("Madar cannot start:\n" + "\n".join(lines)) from None
+        told = error.errors(include_url=False, include_input=False, include_context=False)
+    wrong = {str(fault["loc"][0]): fault["msg"] for fault in told}
+    usable = {name: value for name, value in given.items() if name not in wrong}
+    if "app_env" in wrong and str(given["app_env"]).lower().startswith("prod"):
+        usable["app_env"] = "production"
+    return Settings(**usable), [_of_wrong_kind(name, text) for name, text in wrong.items()]
 
 
-def source_of(name: str) -> str:
-    """Where a setting comes from: the variable's name, or `default`."""
-    known = {"app_env": ("APP_ENV", "NODE_ENV"), "fal_api_key": ("FAL_API_KEY", "FAL_KEY")}
-    for variable in known.get(name, (name.upper(),)):
-        for spelling in (variable, f"{variable}_FILE"):
-            if os.environ.get(spelling):
-                return spelling
-    return "default"
+def _of_wrong_kind(name: str, said: str) -> Fault:
+    field, found = Settings.model_fields[name], source_of(name)
+    default = _written(field.default)
+    return Fault(
+        setting=name,
+        variable=found.variable if found else "",
+        text=_wanted(field) or said.removeprefix("Value error, "),
+        fix=f"such as {default}, the default" if default else "unset it",
+        kind="useless",
+    )
 
 
-def is_production_environment() -> bool:
-    """Before any settings are built; what is only for a laptop refuses to be imported there."""
-    return (os.environ.get("APP_ENV") or os.environ.get("NODE_ENV")) == "production"
+def _wanted(field: FieldInfo) -> str:
+    """In words, of a number and of a choice; empty for the others, which speak for themselves."""
+    if get_origin(field.annotation) is Literal:
+        choices = get_args(field.annotation)
+        return f"must be {', '.join(choices[:-1])} or {choices[-1]}"
+    kinds: dict[object, str] = {int: "a whole number", float: "a number"}
+    kind = kinds.get(field.annotation)
+    if kind is None:
+        return ""
+    words = {"gt": "above {:g}", "ge": "from {:g}", "le": "to {:g}"}
+    limits = [
+        text.format(getattr(limit, name))
+        for name, text in words.items()
+        for limit in field.metadata
+        if hasattr(limit, name)
+    ]
+    return " ".join(("must be", kind, *limits))
 
 
-def child_environment() -> dict[str, str]:
-    """What programs started by `madar dev` inherit; settings reach them beside it."""
-    return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+def _written(value: object) -> str:
+    """As one would write it into the environment."""
+    return f"{value:g}" if isinstance(value, float) else str(value)
 
 
-def _from_files() -> dict[str, str]:
-    """`NAME_FILE` holds the path of a file with the secret, as container platforms mount them."""
-    twins: dict[str, str] = {}
-    for name, field in Settings.model_fields.items():
-        path = os.environ.get(f"{name.upper()}_FILE")
-        if field.annotation is Secret and path:
-            try:
-                twins[name] = Path(path).read_text(encoding="utf-8").strip()
-            except (OSError, UnicodeError) as error:
-                fault = f"  {name.upper()}_FILE: {path} cannot be read ({type(error).__name__})"
-                raise SettingsFault(f"Madar cannot start:\n{fault}") from error
-    return twins
-
-
-def _missing(settings: Settings) -> list[str]:
-    needed = {
-        "DATABASE_URL": str(settings.database_url),
-        "GOOGLE_CLIENT_ID": settings.google_client_id,
-        "GOOGLE_CLIENT_SECRET": str(settings.google_client_secret),
-        "GOOGLE_REDIRECT_URI": settings.google_redirect_uri,
-        "FAL_API_KEY": str(settings.fal_api_key),
-        "JWT_SECRET": str(settings.jwt_secret),
-        "FAL_WEBHOOK_SECRET": str(settings.fal_webhook_secret),
-    }
+def _misspelt(outside: Outside) -> list[Fault]:
     return [
-        f"{name} is missing; set it (on a laptop, make run sets everything)"
-        for name, value in needed.items()
-        if not value
+        Fault(
+            setting=meant.lower(), variable=variable, text="is no setting", fix=f"rename it {meant}"
+        )
+        for variable, meant in outside.misspelt(Settings.model_fields).items()
     ]
-
-
-def _unreadable(settings: Settings) -> list[str]:
-    """A mistyped address is named here, without its password; drivers would print it whole."""
-    from psycopg import ProgrammingError  # noqa: PLC0415 (slow to import, and only used here)
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
-
-    faults: list[str] = []
-    for name in ("database_url", "database_direct_url"):
-        try:
-            conninfo_to_dict(str(getattr(settings, name)))
-        except ProgrammingError:
-            faults.append(f"{name.upper()} cannot be read; postgresql://user:password@host/name")
-    return faults
-
-
-def _deaf(settings: Settings) -> list[str]:
-    """Neon's pooler takes LISTEN and never delivers; it is known by its host's name."""
-    from psycopg import ProgrammingError  # noqa: PLC0415 (slow to import, and only used here)
-    from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415
-
-    try:
-        host = conninfo_to_dict(settings.direct_url).get("host")
-    except ProgrammingError:  # which is a fault by itself
-        return []
-    if "-pooler." not in str(host):
-        return []
-    why = "is the address of Neon's pooler, behind which no NOTIFY is heard"
-    if str(settings.database_direct_url):
-        return [f"DATABASE_DIRECT_URL {why}; take -pooler out of its host"]
-    return [f"DATABASE_URL {why}; set DATABASE_DIRECT_URL to the same without -pooler in its host"]
-
-
-def _incomplete(settings: Settings) -> list[str]:
-    url, token = settings.upstash_redis_rest_url, str(settings.upstash_redis_rest_token)
-    if bool(url) != bool(token):
-        return ["UPSTASH_REDIS_REST_URL and UPSTASH_REDIS_REST_TOKEN go together; one is missing"]
-    if url and not url.startswith(("https://", "http://")):
-        return ["UPSTASH_REDIS_REST_URL must start with https://; it is not the redis:// address"]
-    return []
-
-
-def _without_bucket(settings: Settings) -> list[str]:
-    """One line for all that is missing: with a part of it no picture can be kept."""
-    provider = settings.storage_provider
-    if provider == "local":
-        return []
-    needed = {
-        "AWS_BUCKET_NAME": settings.aws_bucket_name,
-        "AWS_ACCESS_KEY_ID": settings.aws_access_key_id,
-        "AWS_SECRET_ACCESS_KEY": str(settings.aws_secret_access_key),
-    }
-    if provider == "aws-s3":
-        needed["AWS_REGION"] = settings.aws_region
-    if provider == "cloudflare-r2":
-        needed["AWS_ENDPOINT_URL"] = settings.aws_endpoint_url
-    faults: list[str] = []
-    if missing := [name for name, value in needed.items() if not value]:
-        other = "or STORAGE_PROVIDER=local keeps pictures in STORAGE_DIR"
-        faults.append(f"STORAGE_PROVIDER={provider} also needs {', '.join(missing)}; {other}")
-    url = urlsplit(settings.aws_endpoint_url)
-    if settings.aws_endpoint_url and not (url.scheme in {"https", "http"} and url.hostname):
-        faults.append("AWS_ENDPOINT_URL must be like https://<account>.r2.cloudflarestorage.com")
-    return faults
-
-
-def _insecure(settings: Settings) -> list[str]:
-    """Browsers drop a SameSite=None cookie without Secure, and a Secure one over plain HTTP.
-
-    They make an exception of this machine itself (Chromium 156 does).
-    """
-    url = urlsplit(settings.app_url)
-    if settings.cookie_site == "cross" and url.scheme != "https" and url.hostname not in LOOPBACK:
-        return ["COOKIE_SITE=cross needs an APP_URL with https://; browsers drop its cookie else"]
-    return []
-
-
-def _weak(settings: Settings) -> list[str]:
-    faults: list[str] = []
-    for name in ("jwt_secret", "fal_webhook_secret"):
-        secret = str(getattr(settings, name)).encode()
-        if len(secret) < MIN_SECRET_BYTES:
-            faults.append(
-                f"{name.upper()} is {len(secret)} bytes; {MIN_SECRET_BYTES} or more are needed: "
-                "openssl rand -base64 32"
-            )
-        elif len(set(secret)) < MIN_DIFFERENT_BYTES:
-            faults.append(f"{name.upper()} is easy to guess: openssl rand -base64 32")
-    faults += [
-        f"{name.upper()} is the local stand-in's; set your own"
-        for name, value in LOCAL_VALUES.items()
-        if str(getattr(settings, name)) == value
-    ]
-    faults += [
-        f"CORS_ORIGINS and FRONTEND_URL must be like https://app.example, not {origin}"
-        for origin in sorted(settings.allowed_origins)
-        if not _HTTPS_ORIGIN.fullmatch(origin) or urlsplit(origin).hostname in LOOPBACK
-    ]
-    if any(host in LOOPBACK for host in settings.fal_media_hosts):
-        faults.append("FAL_MEDIA_HOSTS may not name this machine")
-    faults += [
-        f"FAL_MEDIA_HOSTS must be like fal.media, or .fal.media for all below it, not {host}"
-        for host in settings.fal_media_hosts
-        if host not in LOOPBACK and not _HOST_OR_SUFFIX.fullmatch(host)
-    ]
-    if settings.simulator_faults:
-        faults.append("SIMULATOR_FAULTS has no meaning in production; remove it")
-    urls = ("app_url", "google_issuer", "google_redirect_uri")
-    faults += [
-        f"{name.upper()} must start with https:// in production"
-        for name in (*urls, "fal_queue_url", "fal_api_url", "fal_jwks_url")
-        if not str(getattr(settings, name)).startswith("https://")
-    ]
-    faults += [
-        f"{name.upper()} must start with https:// in production"
-        for name in ("upstash_redis_rest_url", "aws_endpoint_url")
-        if str(getattr(settings, name)).startswith("http://")
-    ]
-    if not settings.fal_account_id:
-        faults.append("FAL_ACCOUNT_ID is missing; webhooks are accepted for this account only")
-    return faults
-
-
-def _describe(location: tuple[int | str, ...], message: str) -> str:
-    text = message.removeprefix("Value error, ")
-    if not location:
-        return "\n".join(f"  {line}" for line in text.splitlines())
-    return f"  {str(location[0]).upper()}: {text}"

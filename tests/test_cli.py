@@ -15,6 +15,7 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
+from madar import settings_sources
 from madar.cli import COMMANDS, cli
 from madar.commands.dev import FAULTS
 from madar.local.environment import secrets_of
@@ -140,17 +141,49 @@ def test_settings_never_shows_a_secret(state: State) -> None:
 
     assert SECRET not in plain.output
     assert not state.folder.exists()  # looking changes nothing
-    assert told["JWT_SECRET"] == {"value": "set (39 characters)", "source": "JWT_SECRET"}
+    here = {"source": "environment", "variable": "JWT_SECRET", "file": None}
+    nowhere = {"source": "default", "variable": None, "file": None}
+    assert told["JWT_SECRET"] == {"value": "set (39 characters)", **here}
     assert told["FAL_WEBHOOK_SECRET"]["source"] == "madar dev"
-    assert told["LEASE_S"] == {"value": "30.0", "source": "default"}
+    assert told["LEASE_S"] == {"value": "30", **nowhere}
+
+
+def test_settings_tells_where_each_comes_from_also_when_some_are_wrong(
+    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(settings_sources, "DOTENV", tmp_path / ".env")
+    (tmp_path / ".env").write_text("TRASH_DAYS=7\nFAL_KEY=a-key\n")
+    (tmp_path / "jwt").write_text(SECRET)
+    given = {"JWT_SECRET_FILE": str(tmp_path / "jwt"), "LEASE_S": "many", "TRASH_DAY": "8"}
+
+    wrong = run("settings", "--state", state.folder, **given)
+    right = run("settings", "--state", state.folder, **given | {"LEASE_S": None})
+
+    shown = " ".join(wrong.stdout.split())
+    assert wrong.exit_code == 3
+    assert "LEASE_S must be a number above 0" in " ".join(wrong.stderr.split())
+    assert "LEASE_S many (environment)" in shown
+    assert "TRASH_DAYS 7 (.env)" in shown
+    assert "FAL_API_KEY set (5 characters) (.env: FAL_KEY)" in shown
+    assert f"JWT_SECRET set (39 characters) (file: {tmp_path / 'jwt'})" in shown
+    assert "PORT 8000 (madar dev)" in shown
+    assert (right.exit_code, SECRET in wrong.output) == (0, False)
+
+
+def test_settings_suggests_the_name_that_was_meant(state: State) -> None:
+    result = run("settings", "--state", state.folder, GOOGLE_CLIENTID="x")
+
+    assert result.exit_code == 0
+    assert "GOOGLE_CLIENTID is no setting. Did you mean GOOGLE_CLIENT_ID?" in result.stderr
 
 
 def test_production_without_settings_names_each_and_ends_with_3() -> None:
     result = run("settings", APP_ENV="production")
 
     assert result.exit_code == 3
-    assert "DATABASE_URL is missing" in result.stderr
-    assert "JWT_SECRET is missing" in result.stderr
+    told = " ".join(result.stderr.split())
+    assert "DATABASE_URL is missing" in told
+    assert "JWT_SECRET is missing" in told
     assert "Traceback" not in result.output
 
 

@@ -1,12 +1,21 @@
 """Settings: read once, every fault in one message, never a secret's value."""
 
+import random
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from madar import settings_sources
 from madar.rate import Rate
-from madar.settings import Settings, SettingsFault, load_settings, source_of
+from madar.settings import (
+    Settings,
+    SettingsFault,
+    is_production_environment,
+    load_settings,
+    near_misses,
+    source_of,
+)
 
 SECRET = "hunter2-and-twenty-five-other-letters"
 NEEDED: dict[str, str] = {
@@ -24,20 +33,47 @@ PRODUCTION = {
     "APP_URL": "https://api.madar.ai",
     "FAL_ACCOUNT_ID": "user_1",
 }
+BUCKET_KEY = {"AWS_ACCESS_KEY_ID": "key", "AWS_SECRET_ACCESS_KEY": SECRET}
 BUCKET = {
+    **BUCKET_KEY,
     "STORAGE_PROVIDER": "cloudflare-r2",
-    "AWS_ACCESS_KEY_ID": "key",
-    "AWS_SECRET_ACCESS_KEY": SECRET,
     "AWS_BUCKET_NAME": "madar-pictures",
     "AWS_ENDPOINT_URL": "https://account.r2.cloudflarestorage.com",
 }
 
 
+# What somebody gets wrong in one setting, and what is said of it; "" is not set at all.
+BROKEN: dict[str, tuple[dict[str, str], str]] = {
+    "a word for a number": ({"PORT": "hunter2"}, "PORT must be a whole number from 1 to 65535"),
+    "a number too small": ({"LEASE_S": "-1"}, "LEASE_S must be a number above 0"),
+    "no number at all": ({"POLL_MIN_S": "nan"}, "POLL_MIN_S must be a number above 0"),
+    "an unknown choice": ({"LOG_LEVEL": "loud"}, "LOG_LEVEL must be debug, info, warning or error"),
+    "a rate": ({"RATE_LIMIT_API": "many"}, "RATE_LIMIT_API must be like 100/15m"),
+    "a proxy": ({"TRUSTED_PROXY": "0.0.0.0/0"}, "TRUSTED_PROXY must be none, fly, railway"),
+    "nothing": ({"GOOGLE_CLIENT_ID": ""}, "GOOGLE_CLIENT_ID is missing → make a client at"),
+    "nothing for production": ({"FAL_ACCOUNT_ID": ""}, "FAL_ACCOUNT_ID is missing"),
+    "no address": ({"DATABASE_URL": "hunter2"}, "DATABASE_URL cannot be read → postgresql://"),
+    "plain http": ({"GOOGLE_ISSUER": "http://x"}, "GOOGLE_ISSUER must start with https://"),
+    "this machine": ({"APP_URL": "https://localhost"}, "APP_URL has https://localhost, which is"),
+    "weak": ({"JWT_SECRET": "hunter2"}, "JWT_SECRET is 7 bytes; 32 or more are needed → openssl"),
+    "an example": ({"GOOGLE_CLIENT_SECRET": "your-hunter2"}, "GOOGLE_CLIENT_SECRET is still an"),
+    "the local one": ({"FAL_API_KEY": "local:simulator"}, "FAL_API_KEY is the local stand-in's"),
+    "quoted": ({"FAL_WEBHOOK_SECRET": f'"{SECRET}"'}, "FAL_WEBHOOK_SECRET has quotation marks"),
+    "half": ({"UPSTASH_REDIS_REST_TOKEN": SECRET}, "UPSTASH_REDIS_REST_URL is missing"),
+    "no bucket": ({"STORAGE_PROVIDER": "gcs", **BUCKET_KEY}, "AWS_BUCKET_NAME is missing, and"),
+    "misspelt": ({"TRASH_DAY": "7"}, "TRASH_DAY is no setting → rename it TRASH_DAYS"),
+    "no file": ({"REDIS_URL_FILE": "/no"}, "REDIS_URL_FILE names /no, which cannot be read: No"),
+    "two": ({"ANALYTICS_API_KEY": "hunter2", "ANALYTICS_API_KEY_FILE": "/no"},
+            "ANALYTICS_API_KEY is set, and ANALYTICS_API_KEY_FILE too → unset one of them"),
+}  # fmt: skip
+
+
 @pytest.fixture(autouse=True)
-def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     for name in (*Settings.model_fields, "node_env", "fal_key"):
         for spelling in (name, name.upper(), f"{name.upper()}_FILE"):
             monkeypatch.delenv(spelling, raising=False)
+    monkeypatch.setattr(settings_sources, "DOTENV", tmp_path / ".env")
 
 
 def load(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], **overrides: Any) -> Settings:
@@ -49,11 +85,125 @@ def load(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], **overrides
 def refused(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str]) -> str:
     with pytest.raises(SettingsFault) as fault:
         load(monkeypatch, variables)
-    told = str(fault.value)
-    assert "hunter2" not in told
-    assert fault.value.__cause__ is None, "the cause would show the values"
-    assert fault.value.__suppress_context__
-    return told
+    assert "hunter2" not in str(fault.value)
+    assert fault.value.__cause__ is fault.value.__context__ is None, "those would show the values"
+    assert "hunter2" not in repr(fault.value)
+    return " ".join(str(fault.value).split())
+
+
+@pytest.mark.parametrize("how", BROKEN)
+def test_each_broken_setting_is_told_with_its_fix(
+    monkeypatch: pytest.MonkeyPatch, how: str
+) -> None:
+    variables, words = BROKEN[how]
+
+    told = refused(monkeypatch, {**PRODUCTION, **variables})
+
+    assert told.startswith("Madar cannot start in production: 1 setting needs you.")
+    assert words in told
+    assert told.count(" → ") == 1
+
+
+def test_any_five_broken_settings_are_told_in_one_message() -> None:
+    chosen = random.Random(5)
+    for _ in range(40):
+        five = chosen.sample(sorted(BROKEN), 5)
+        with pytest.MonkeyPatch.context() as monkeypatch:
+            broken = {name: value for how in five for name, value in BROKEN[how][0].items()}
+            told = refused(monkeypatch, {**PRODUCTION, **broken})
+
+        assert "5 settings need you." in told
+        assert told.count(" → ") == 5
+        assert [how for how in five if BROKEN[how][1] not in told] == []
+
+
+def test_one_of_the_wrong_kind_hides_nothing_that_is_missing(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = refused(monkeypatch, {"PORT": "hunter2", "APP_ENV": "prod", "JWT_SECRET": "hunter2"})
+
+    assert "APP_ENV must be development or production" in told
+    assert "PORT must be a whole number" in told
+    assert "DATABASE_URL is missing" in told
+    assert "JWT_SECRET is 7 bytes" in told, "prod means production"
+
+
+@pytest.mark.parametrize(
+    ("written", "meant"),
+    [
+        ("GOOGLE_CLIENTID", "GOOGLE_CLIENT_ID"),
+        ("DATBASE_URL", "DATABASE_URL"),
+        ("DIRECT_DATABASE_URL", "DATABASE_DIRECT_URL"),
+        ("database_url", "DATABASE_URL"),
+        ("JWT_SECRT_FILE", "JWT_SECRET_FILE"),
+        ("LOGLEVEL", "LOG_LEVEL"),
+        ("FAL_KEYS", "FAL_KEY"),
+        ("AWS_ENDPOINT_URL_S3", "AWS_ENDPOINT_URL"),
+    ],
+)
+def test_a_misspelt_name_is_recognized(
+    monkeypatch: pytest.MonkeyPatch, written: str, meant: str
+) -> None:
+    monkeypatch.setenv(written, "hunter2")
+
+    assert near_misses() == {written: meant}
+    assert f"{written} is no setting → rename it {meant}" in refused(monkeypatch, {})
+
+
+def test_other_programs_variables_are_let_be(monkeypatch: pytest.MonkeyPatch) -> None:
+    others = ("API_URL", "PORTS", "HOSTNAME", "PGHOST", "AWS_PROFILE", "AWS_SESSION_TOKEN",
+              "AWS_DEFAULT_REGION", "GOOGLE_API_KEY", "OPENAI_API_KEY", "POSTGRES_URL",
+              "FLY_REGION", "RAILWAY_PUBLIC_DOMAIN", "RUST_LOG_LEVEL", "VITE_APP_URL",
+              "TEST_DATABASE_URL", "NODE_OPTIONS", "DATABASE_URL_UNPOOLED")  # fmt: skip
+
+    load(monkeypatch, {**PRODUCTION, **dict.fromkeys(others, "x")})
+
+    assert near_misses() == {}
+
+
+def test_a_name_like_that_of_a_setting_that_is_set_is_let_be(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    load(monkeypatch, {**PRODUCTION, "GOOGLE_CLIENTID": "old", "DATABASE_URL_2": "x"})
+
+
+def test_on_a_laptop_a_misspelt_name_stops_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    load(monkeypatch, {**NEEDED, "TRASH_DAY": "7"})
+
+    assert near_misses() == {"TRASH_DAY": "TRASH_DAYS"}
+
+
+def test_a_dotenv_file_is_read_behind_the_environment(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text(
+        "# a comment\nexport PORT=9000 # of the web\nHOST='::1'\nNODE_ENV=production\n"
+        'REDIS_URL="a$HOME b"\nVITE_X=1\n'
+    )
+
+    settings = load(monkeypatch, {**PRODUCTION, "HOST": "0.0.0.0"})
+
+    assert (settings.port, settings.host, str(settings.redis_url)) == (9000, "0.0.0.0", "a$HOME b")
+    found = {name: source_of(name) for name in ("port", "host", "lease_s")}
+    assert {name: one and one.source for name, one in found.items()} == {
+        "port": ".env",
+        "host": "environment",
+        "lease_s": None,
+    }
+    assert is_production_environment()
+
+
+def test_a_dotenv_file_that_cannot_be_read_is_a_fault(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    (tmp_path / ".env").write_text("PORT=9000\nHOST\n'hunter2 = \n")
+    lines = refused(monkeypatch, NEEDED)
+    (tmp_path / ".env").write_bytes(b"PORT=\xff")
+    no_text = refused(monkeypatch, NEEDED)
+
+    assert ".env cannot be read in line 2 → write NAME=value" in lines
+    assert ".env cannot be read in line 3" in lines
+    assert f".env names {tmp_path / '.env'}, which cannot be read: it is no text" in no_text
 
 
 def test_with_what_is_needed_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,7 +218,7 @@ def test_with_what_is_needed_the_rest_has_defaults(monkeypatch: pytest.MonkeyPat
 def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refused(monkeypatch, {})
 
-    assert told.startswith("Madar cannot start:")
+    assert told.startswith("Madar cannot start: 7 settings need you.")
     for name in NEEDED:
         assert f"{name} is missing" in told
 
@@ -154,8 +304,40 @@ def test_a_secret_may_come_from_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path
     settings = load(monkeypatch, {**without, "JWT_SECRET_FILE": str(file)})
 
     assert str(settings.jwt_secret) == SECRET
-    assert source_of("jwt_secret") == "JWT_SECRET_FILE"
-    assert source_of("port") == "default"
+    found = source_of("jwt_secret")
+    assert found
+    assert (found.source, found.variable, found.path) == ("file", "JWT_SECRET_FILE", str(file))
+
+
+def test_a_file_for_the_other_name_of_a_secret_is_read_too(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    file = tmp_path / "key"
+    file.write_text(SECRET)
+    without = {name: value for name, value in NEEDED.items() if name != "FAL_API_KEY"}
+
+    settings = load(monkeypatch, {**without, "FAL_KEY_FILE": str(file), "FAL_API_KEY": ""})
+
+    assert str(settings.fal_api_key) == SECRET
+
+
+def test_a_secret_in_a_file_that_is_of_no_use_is_told_once(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    empty, picture = tmp_path / "empty", tmp_path / "picture"
+    empty.write_text("\n")
+    picture.write_bytes(b"\xff\xd8")
+    names = ("DATABASE_URL", "JWT_SECRET", "FAL_API_KEY", "GOOGLE_CLIENT_SECRET")
+    paths = (empty, picture, tmp_path, tmp_path / "none")
+    files = {f"{name}_FILE": str(path) for name, path in zip(names, paths, strict=True)}
+
+    told = refused(monkeypatch, {**{name: NEEDED[name] for name in NEEDED.keys() - names}, **files})
+
+    assert "4 settings need you" in told
+    assert f"DATABASE_URL_FILE names {empty}, which is empty → write the secret into it" in told
+    assert f"JWT_SECRET_FILE names {picture}, which cannot be read: it is no text" in told
+    assert "which cannot be read: Is a directory → name the file in that folder" in told
+    assert "No such file or directory → mount the secret there, or correct the path" in told
 
 
 def test_only_secrets_have_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -173,7 +355,8 @@ def test_other_programs_names_are_understood(monkeypatch: pytest.MonkeyPatch) ->
 
     assert settings.is_production
     assert str(settings.fal_api_key) == SECRET
-    assert (source_of("app_env"), source_of("fal_api_key")) == ("NODE_ENV", "FAL_KEY")
+    found = [source_of("app_env"), source_of("fal_api_key")]
+    assert [one and one.variable for one in found] == ["NODE_ENV", "FAL_KEY"]
 
 
 def test_overrides_win_over_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -201,7 +384,7 @@ def test_a_malformed_rate_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     told = refused(monkeypatch, {**NEEDED, **bad})
 
     for name in bad:
-        assert f"{name}: must be like 100/15m" in told
+        assert f"{name} must be like 100/15m" in told
 
 
 def test_a_poolers_address_is_refused_with_its_cure(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -209,9 +392,12 @@ def test_a_poolers_address_is_refused_with_its_cure(monkeypatch: pytest.MonkeyPa
     direct = "postgresql://u:hunter2-pooler.x@ep-x.eu.aws.neon.tech/madar"
 
     only = refused(monkeypatch, {**NEEDED, "DATABASE_URL": pooled})
-    assert "set DATABASE_DIRECT_URL to the same without -pooler in its host" in only
-    both = refused(monkeypatch, {**NEEDED, "DATABASE_DIRECT_URL": pooled})
-    assert "take -pooler out of its host" in both
+    assert "DATABASE_DIRECT_URL is missing, and DATABASE_URL leads to Neon's pooler" in only
+    assert "set it to the same address without -pooler in its host" in only
+    both = {"DATABASE_URL": pooled, "DATABASE_DIRECT_URL": pooled}
+    assert "take -pooler out of its host" in refused(monkeypatch, {**NEEDED, **both})
+    swapped = {"DATABASE_URL": direct, "DATABASE_DIRECT_URL": pooled}
+    assert "exchange it with DATABASE_URL" in refused(monkeypatch, {**NEEDED, **swapped})
     urls = {"DATABASE_URL": pooled, "DATABASE_DIRECT_URL": direct}
     assert load(monkeypatch, {**NEEDED, **urls}).direct_url == direct
 
@@ -237,16 +423,14 @@ def test_half_of_upstash_is_named(monkeypatch: pytest.MonkeyPatch, given: dict[s
         ("azure", ("NAME", "KEY_ID", "ACCESS_KEY")),
     ],
 )
-def test_what_a_bucket_still_needs_is_told_in_one_line(
+def test_what_a_bucket_still_needs_is_told_line_by_line(
     monkeypatch: pytest.MonkeyPatch, provider: str, missing: tuple[str, ...]
 ) -> None:
     told = refused(monkeypatch, {**NEEDED, "STORAGE_PROVIDER": provider})
 
-    [line] = [line for line in told.splitlines() if "STORAGE_PROVIDER" in line]
-    assert line.startswith(f"  STORAGE_PROVIDER={provider} also needs AWS_BUCKET_NAME, ")
-    assert line.endswith("; or STORAGE_PROVIDER=local keeps pictures in STORAGE_DIR")
-    assert line.count("AWS_") == len(missing)
-    assert all(name in line for name in missing)
+    assert told.count(f" is missing, and STORAGE_PROVIDER is {provider}") == len(missing)
+    assert all(f"{name} is missing" in told for name in missing)
+    assert "or STORAGE_PROVIDER=local to keep pictures in STORAGE_DIR" in told
 
 
 def test_a_bucket_with_all_it_needs_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -262,7 +446,7 @@ def test_a_bucket_nobody_knows_is_named_with_those_there_are(
     told = refused(monkeypatch, {**NEEDED, **BUCKET, "STORAGE_PROVIDER": "s3"})
 
     assert "STORAGE_PROVIDER" in told
-    assert "'aws-s3'" in told
+    assert "aws-s3, cloudflare-r2, gcs or azure" in told
 
 
 def test_a_bucket_is_reached_by_https_in_production(monkeypatch: pytest.MonkeyPatch) -> None:

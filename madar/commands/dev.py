@@ -74,10 +74,10 @@ def dev(*, port: int, faults: str, speed: float, state: State) -> None:
 
         from madar.local.children import end_leftovers
         from madar.local.development import Development, Plan
-        from madar.local.environment import is_production
         from madar.local.ports import owner_of, reserved
+        from madar.settings import is_production_environment
 
-        if is_production():
+        if is_production_environment():
             raise CommandFailed(
                 "APP_ENV is production, and madar dev is for development. "
                 "Unset it, or start the processes of production: madar serve, madar worker",

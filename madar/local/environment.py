@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from madar.domain.answers import text_at
 from madar.local.postgres import address
 from madar.local.state import State, read_json, write_json
-from madar.settings import child_environment, source_of
+from madar.settings import is_given
 
 DATABASE = "madar"
 GOOGLE_CLIENT_ID = "madar-local"
@@ -54,11 +54,11 @@ def compose(state: State, *, port: int, simulator_port: int) -> Local:
         "JWT_SECRET": secret["jwt_secret"],
         "FAL_WEBHOOK_SECRET": secret["fal_webhook_secret"],
     }
-    if database := not _is_set("database_url"):
+    if database := not is_given("database_url"):
         variables["DATABASE_URL"] = address(state.postgres, DATABASE)
-    if simulator := not _is_set("fal_api_key"):
+    if simulator := not is_given("fal_api_key"):
         variables |= _fal(simulator_port)
-    if issuer := not _is_set("google_client_id"):
+    if issuer := not is_given("google_client_id"):
         variables |= _google(google_client(state, app_url), simulator_port)
     ours = {name: value for name, value in variables.items() if _is_ours(name)}
     return Local(database=database, simulator=simulator, issuer=issuer, variables=ours)
@@ -87,19 +87,9 @@ def secrets_of(state: State) -> dict[str, str]:
     return {name: text_at(kept, name) or secrets.token_urlsafe(SECRET_BYTES) for name in names}
 
 
-def is_production() -> bool:
-    """Asked before the settings are complete."""
-    variables = child_environment()
-    return "production" in (variables.get("APP_ENV"), variables.get("NODE_ENV"))
-
-
-def _is_set(name: str) -> bool:
-    return source_of(name) != "default"
-
-
 def _is_ours(variable: str) -> bool:
     """The port was chosen with what the user set in mind, so it is always ours to tell."""
-    return variable == "PORT" or not _is_set(variable.lower())
+    return variable == "PORT" or not is_given(variable.lower())
 
 
 def _fal(simulator_port: int) -> dict[str, str]:

@@ -145,5 +145,5 @@ def test_limits_count_households_not_addresses() -> None:
     ],
 )
 def test_an_unknown_proxy_stops_the_start(odd: str) -> None:
-    with pytest.raises(SettingsFault, match="TRUSTED_PROXY: none, fly, railway, or networks"):
+    with pytest.raises(SettingsFault, match=r"TRUSTED_PROXY +must be none, fly, railway, or net"):
         behind(odd)
