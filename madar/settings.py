@@ -209,9 +209,11 @@ def load_settings(overrides: Mapping[str, Any] | None = None) -> Settings:
     outside = look_outside()
     given, faults = _gather(outside)
     settings, wrong = _build({**given, **(overrides or {})})
-    faults = [fault for fault in faults if fault.setting not in (overrides or {})] + wrong
-    told = {fault.setting for fault in faults}
-    faults += [fault for fault in check_together(settings) if fault.setting not in told]
+    faults = [fault for fault in faults if fault.setting not in (overrides or {})]
+    # One fault hides others of the same setting: they would mostly be its consequences.
+    for more in (wrong, list(check_together(settings))):
+        told = {fault.setting for fault in faults}
+        faults += [fault for fault in more if fault.setting not in told]
     if faults or settings.is_production:
         faults = [*faults, *_misspelt(outside)]
     if faults:
@@ -251,7 +253,8 @@ def _gather(outside: Outside) -> tuple[dict[str, str], list[Fault]]:
         if found:
             given[name] = found.value
             if found.value[:1] in QUOTES and found.value[:1] == found.value[1:][-1:]:
-                text, fix = "has quotation marks around it", "leave them out; they are taken as its"
+                text = "has quotation marks around it, which count as a part of it"
+                fix = "leave them out"
                 faults.append(Fault(setting=name, variable=found.variable, text=text, fix=fix))
         if fault:
             faults.append(fault)
@@ -259,16 +262,22 @@ def _gather(outside: Outside) -> tuple[dict[str, str], list[Fault]]:
 
 
 def _look_up(outside: Outside, name: str) -> tuple[Found | None, Fault | None]:
-    """A secret may come from a file instead; which of two is meant, nobody can know."""
+    """A secret may come from a file instead."""
     found = outside.find(name)
     file = outside.find_file(name) if is_secret(name) else None
+    if rivals := outside.rivals(name):
+        return found, _ambiguous(name, rivals[0], f"{rivals[1]} to something else")
     if file is None:
         return found, None
     if found and found.value:
-        text, fix = f"is set, and {file.variable} too", "unset one of them"
-        return found, Fault(setting=name, variable=found.variable, text=text, fix=fix)
+        return found, _ambiguous(name, found.variable, f"{file.variable} too")
     content = read_secret(file, name)
     return (None, content) if isinstance(content, Fault) else (content, None)
+
+
+def _ambiguous(name: str, variable: str, other: str) -> Fault:
+    text, fix = f"is set, and {other}", "unset one of them"
+    return Fault(setting=name, variable=variable, text=text, fix=fix)
 
 
 def _build(given: Mapping[str, Any]) -> tuple[Settings, list[Fault]]:

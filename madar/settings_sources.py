@@ -1,4 +1,4 @@
-"""Where settings come from: the environment, `.env` beside README.md, files of one secret each.
+"""Where settings come from: the environment, a file `.env`, files that hold one secret each.
 
 Nothing else reads the environment.
 """
@@ -13,6 +13,7 @@ from typing import Literal
 from madar.settings_faults import Fault
 
 DOTENV = Path(__file__).resolve().parent.parent / ".env"
+NAME_OF_DOTENV = "MADAR_ENV_FILE"  # another one, or none
 # Names of other programs for the same thing, understood behind our own.
 ALIASES = {"app_env": "NODE_ENV", "fal_api_key": "FAL_KEY"}
 SHORTEST_GUESS = 7  # HOST and PORT are too much like anything
@@ -62,6 +63,14 @@ class Outside:
                     return Found(value="", variable=f"{name}_FILE", source="file", path=path)
         return None
 
+    def rivals(self, setting: str) -> list[str]:
+        """Two names of one setting, in one place, that do not say the same."""
+        for _, variables in self._places():
+            given = {name: variables[name] for name in spellings(setting) if variables.get(name)}
+            if len(set(given.values())) > 1:
+                return list(given)
+        return []
+
     def misspelt(self, settings: Collection[str]) -> dict[str, str]:
         """Names that are nearly a setting's, while nobody sets that one: what it was meant for."""
         names = {name: setting for setting in settings for name in spellings(setting)}
@@ -80,10 +89,15 @@ class Outside:
 
 def look_outside() -> Outside:
     """Read now."""
-    try:
-        dotenv, faults = _read_dotenv()
-    except (OSError, UnicodeDecodeError) as error:
-        dotenv, faults = {}, [_unreadable("env_file", DOTENV.name, str(DOTENV), error)]
+    named = os.environ.get(NAME_OF_DOTENV)
+    path = DOTENV if named is None else Path(named)
+    dotenv: dict[str, str] = {}
+    faults: list[Fault] = []
+    if named or (named is None and DOTENV.exists()):
+        try:
+            dotenv, faults = _read_dotenv(path)
+        except (OSError, UnicodeDecodeError) as error:
+            faults = [_unreadable(NAME_OF_DOTENV.lower(), NAME_OF_DOTENV, str(path), error)]
     return Outside(environment=os.environ.copy(), dotenv=dotenv, faults=tuple(faults))
 
 
@@ -102,7 +116,7 @@ def read_secret(file: Found, setting: str) -> Found | Fault:
         return Fault(
             setting=setting,
             variable=file.variable,
-            text=f"names {file.path}, which is empty",
+            text=f"names {_shown(file.path)}, which is empty",
             fix="write the secret into it",
             kind="useless",
         )
@@ -121,25 +135,26 @@ def child_environment() -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
 
 
-def _read_dotenv() -> tuple[dict[str, str], list[Fault]]:
-    """The same dialect as elsewhere: `export`, quotes, comments. `$` stands for itself."""
-    if not DOTENV.exists():
-        return {}, []
+def _read_dotenv(path: Path) -> tuple[dict[str, str], list[Fault]]:
+    """The same dialect as elsewhere: `export`, quotes, comments. `$` stands for itself.
+
+    Raises OSError, UnicodeDecodeError.
+    """
     from dotenv.parser import parse_stream  # noqa: PLC0415 (only where there is such a file)
 
     variables: dict[str, str] = {}
     faults: list[Fault] = []
-    with DOTENV.open(encoding="utf-8") as file:
+    with path.open(encoding="utf-8") as file:
         for line in parse_stream(file):
             if line.key and line.value is not None:
                 variables[line.key] = line.value
             elif line.key or line.error:
-                text = f"cannot be read in line {line.original.line}"
-                faults.append(
-                    Fault(
-                        setting="env_file", variable=DOTENV.name, text=text, fix="write NAME=value"
-                    )
+                text = f"{path} cannot be read in line {line.original.line}"
+                name = NAME_OF_DOTENV
+                fault = Fault(
+                    setting=name.lower(), variable=name, text=text, fix="write NAME=value"
                 )
+                faults.append(fault)
     return variables, faults
 
 
@@ -148,10 +163,15 @@ def _unreadable(setting: str, variable: str, path: str, error: Exception) -> Fau
     return Fault(
         setting=setting,
         variable=variable,
-        text=f"names {path}, which cannot be read: {why}",
+        text=f"names {_shown(path)}, which cannot be read: {why}",
         fix=_ADVICE.get(type(error), "correct the path"),
         kind="useless",
     )
+
+
+def _shown(path: str) -> str:
+    """Somebody may have put the secret itself there."""
+    return path if path.startswith(("/", "./", "../")) else "what is no full path"
 
 
 def _nearest(variable: str, names: Collection[str]) -> str:

@@ -45,6 +45,14 @@ def pytest_collection_finish() -> None:
     gc.freeze()
 
 
+@pytest.fixture(scope="session", autouse=True)
+def _no_file_of_settings() -> Generator[None]:
+    """What somebody keeps in `.env` for `make run` is not for tests, nor for what they start."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MADAR_ENV_FILE", "")
+        yield
+
+
 @pytest.fixture
 def open_folder() -> Generator[Path]:
     """For a server of a test's own.

@@ -15,7 +15,6 @@ import click
 import pytest
 from click.testing import CliRunner, Result
 
-from madar import settings_sources
 from madar.cli import COMMANDS, cli
 from madar.commands.dev import FAULTS
 from madar.local.environment import secrets_of
@@ -149,12 +148,12 @@ def test_settings_never_shows_a_secret(state: State) -> None:
 
 
 def test_settings_tells_where_each_comes_from_also_when_some_are_wrong(
-    state: State, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    state: State, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr(settings_sources, "DOTENV", tmp_path / ".env")
     (tmp_path / ".env").write_text("TRASH_DAYS=7\nFAL_KEY=a-key\n")
     (tmp_path / "jwt").write_text(SECRET)
     given = {"JWT_SECRET_FILE": str(tmp_path / "jwt"), "LEASE_S": "many", "TRASH_DAY": "8"}
+    given["MADAR_ENV_FILE"] = str(tmp_path / ".env")
 
     wrong = run("settings", "--state", state.folder, **given)
     right = run("settings", "--state", state.folder, **given | {"LEASE_S": None})

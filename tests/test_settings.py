@@ -6,7 +6,6 @@ from typing import Any
 
 import pytest
 
-from madar import settings_sources
 from madar.rate import Rate
 from madar.settings import (
     Settings,
@@ -58,22 +57,32 @@ BROKEN: dict[str, tuple[dict[str, str], str]] = {
     "weak": ({"JWT_SECRET": "hunter2"}, "JWT_SECRET is 7 bytes; 32 or more are needed → openssl"),
     "an example": ({"GOOGLE_CLIENT_SECRET": "your-hunter2"}, "GOOGLE_CLIENT_SECRET is still an"),
     "the local one": ({"FAL_API_KEY": "local:simulator"}, "FAL_API_KEY is the local stand-in's"),
+    "a quoted number": ({"METRICS_PORT": "'9091'"}, "METRICS_PORT has quotation marks around it"),
     "quoted": ({"FAL_WEBHOOK_SECRET": f'"{SECRET}"'}, "FAL_WEBHOOK_SECRET has quotation marks"),
     "half": ({"UPSTASH_REDIS_REST_TOKEN": SECRET}, "UPSTASH_REDIS_REST_URL is missing"),
     "no bucket": ({"STORAGE_PROVIDER": "gcs", **BUCKET_KEY}, "AWS_BUCKET_NAME is missing, and"),
     "misspelt": ({"TRASH_DAY": "7"}, "TRASH_DAY is no setting → rename it TRASH_DAYS"),
     "no file": ({"REDIS_URL_FILE": "/no"}, "REDIS_URL_FILE names /no, which cannot be read: No"),
+    "two names": (
+        {"NODE_ENV": "development"},
+        "APP_ENV is set, and NODE_ENV to something else → unset one of them",
+    ),
     "two": ({"ANALYTICS_API_KEY": "hunter2", "ANALYTICS_API_KEY_FILE": "/no"},
             "ANALYTICS_API_KEY is set, and ANALYTICS_API_KEY_FILE too → unset one of them"),
 }  # fmt: skip
 
 
 @pytest.fixture(autouse=True)
-def _nothing_is_set(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def _nothing_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in (*Settings.model_fields, "node_env", "fal_key"):
         for spelling in (name, name.upper(), f"{name.upper()}_FILE"):
             monkeypatch.delenv(spelling, raising=False)
-    monkeypatch.setattr(settings_sources, "DOTENV", tmp_path / ".env")
+
+
+@pytest.fixture
+def dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    monkeypatch.setenv("MADAR_ENV_FILE", str(tmp_path / ".env"))
+    return tmp_path / ".env"
 
 
 def load(monkeypatch: pytest.MonkeyPatch, variables: dict[str, str], **overrides: Any) -> Settings:
@@ -174,9 +183,9 @@ def test_on_a_laptop_a_misspelt_name_stops_nothing(monkeypatch: pytest.MonkeyPat
 
 
 def test_a_dotenv_file_is_read_behind_the_environment(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, dotenv: Path
 ) -> None:
-    (tmp_path / ".env").write_text(
+    dotenv.write_text(
         "# a comment\nexport PORT=9000 # of the web\nHOST='::1'\nNODE_ENV=production\n"
         'REDIS_URL="a$HOME b"\nVITE_X=1\n'
     )
@@ -194,25 +203,18 @@ def test_a_dotenv_file_is_read_behind_the_environment(
 
 
 def test_a_dotenv_file_that_cannot_be_read_is_a_fault(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    monkeypatch: pytest.MonkeyPatch, dotenv: Path
 ) -> None:
-    (tmp_path / ".env").write_text("PORT=9000\nHOST\n'hunter2 = \n")
+    none = refused(monkeypatch, NEEDED)
+    dotenv.write_text("PORT=9000\nHOST\n'hunter2 = \n")
     lines = refused(monkeypatch, NEEDED)
-    (tmp_path / ".env").write_bytes(b"PORT=\xff")
+    dotenv.write_bytes(b"PORT=\xff")
     no_text = refused(monkeypatch, NEEDED)
 
-    assert ".env cannot be read in line 2 → write NAME=value" in lines
-    assert ".env cannot be read in line 3" in lines
-    assert f".env names {tmp_path / '.env'}, which cannot be read: it is no text" in no_text
-
-
-def test_with_what_is_needed_the_rest_has_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    settings = load(monkeypatch, NEEDED)
-
-    assert (settings.app_env, settings.host, settings.port) == ("development", "127.0.0.1", 8000)
-    assert settings.poll_min_s == 10
-    assert settings.home_url == settings.app_url == "http://localhost:8000"
-    assert settings.direct_url == str(settings.database_url) == NEEDED["DATABASE_URL"]
+    assert f"MADAR_ENV_FILE names {dotenv}, which cannot be read: No such file" in none
+    assert f"{dotenv} cannot be read in line 2 → write NAME=value" in lines
+    assert f"{dotenv} cannot be read in line 3" in lines
+    assert "which cannot be read: it is no text" in no_text
 
 
 def test_everything_that_is_missing_is_told_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -338,6 +340,14 @@ def test_a_secret_in_a_file_that_is_of_no_use_is_told_once(
     assert f"JWT_SECRET_FILE names {picture}, which cannot be read: it is no text" in told
     assert "which cannot be read: Is a directory → name the file in that folder" in told
     assert "No such file or directory → mount the secret there, or correct the path" in told
+
+
+def test_a_secret_where_the_path_of_its_file_belongs_is_not_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    told = refused(monkeypatch, {**NEEDED, "REDIS_URL_FILE": SECRET})
+
+    assert "REDIS_URL_FILE names what is no full path, which cannot be read" in told
 
 
 def test_only_secrets_have_a_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_what_cannot_start_as_it_is_configured_is_not_tried_again(make: Make) ->
         code = running.wait()
 
     assert code == 3
-    assert any("JWT_SECRET is missing" in line for line in running.said)
+    assert any("JWT_SECRET  is missing" in line for line in running.said)
     assert sum(one["event"] == "child.started" for one in running.told) == 2
 
 
