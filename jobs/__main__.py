@@ -21,7 +21,7 @@ from madar.clients.storage import NOBODY_WAITS
 from madar.errors import Unavailable
 from madar.liveness import GAVE_UP, Liveness, end_within
 from madar.metrics import LoopCollector, serving
-from madar.resources import open_resources
+from madar.resources import open_resources, worker_pool
 from madar.settings import Settings, load_settings
 
 log = logging.getLogger(__name__)
@@ -59,10 +59,12 @@ async def work(
     """The worker without its process; ends when `stopping` is set and hands are empty."""
     liveness = liveness or Liveness(settings.loop_silence_s, on_give_up=stopping.set)
     concurrency = settings.worker_concurrency
-    size = 2 * concurrency + 6
     async with (
         open_resources(
-            settings, url=settings.direct_url, pool_size=size, patience=NOBODY_WAITS
+            settings,
+            url=settings.direct_url,
+            pool_size=worker_pool(settings),
+            patience=NOBODY_WAITS,
         ) as resources,
         contextlib.AsyncExitStack() as stack,
         asyncio.TaskGroup() as tasks,

@@ -17,10 +17,26 @@ from madar.clients.storage import SOMEBODY_WAITS, Storage
 from madar.clients.tls import tls_context
 from madar.clients.upstash import open_upstash
 from madar.db.lines import Lines
-from madar.db.pipeline import Reads
+from madar.db.pipeline import LINES, Reads
 from madar.db.pool import Pool, open_pool
 from madar.imaging.guard import Imaging, open_imaging
 from madar.settings import Settings
+
+WEB_POOL = 10
+
+
+def worker_pool(settings: Settings) -> int:
+    return 2 * settings.worker_concurrency + 6
+
+
+def pooled_connections() -> int:
+    """What a web process may open at DATABASE_URL: its pool, and the lines of its hottest reads."""
+    return WEB_POOL + LINES
+
+
+def direct_connections(settings: Settings) -> int:
+    """What web and worker may open at the direct address: a pool, and a listener each."""
+    return worker_pool(settings) + 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +60,7 @@ async def open_resources(
     settings: Settings,
     *,
     url: str = "",
-    pool_size: int = 10,
+    pool_size: int = WEB_POOL,
     patience: Patience = SOMEBODY_WAITS,
 ) -> AsyncGenerator[Resources]:
     """Opens without waiting for anybody: what is away at start may come later."""

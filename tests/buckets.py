@@ -70,6 +70,12 @@ class S3:
             http.post("/moto-api/reset").raise_for_status()
             http.put(f"/{BUCKET}").raise_for_status()
 
+    def believe(self, *, everybody: bool) -> None:
+        """Or only keys that it gave out, which are none."""
+        with self._http() as http:
+            body = b"inf" if everybody else b"0"
+            http.post("/moto-api/reset-auth", content=body).raise_for_status()
+
     def pictures(self) -> list[str]:
         """The keys of all objects but the owner's note."""
         with self._http() as http:

@@ -21,8 +21,6 @@ from madar.local.environment import secrets_of
 from madar.local.postgres import Server
 from madar.local.state import Note, State
 from madar.simulator.faults import FAULTS as SIMULATOR_FAULTS
-from tests.buckets import BUCKET, S3
-from tests.local.processes import free_port
 from tests.product import Product
 
 HEAVY = ("starlette", "pydantic", "psycopg", "httpx", "asyncio", "rich")
@@ -184,21 +182,6 @@ def test_production_without_settings_names_each_and_ends_with_3() -> None:
     assert "DATABASE_URL is missing" in told
     assert "JWT_SECRET is missing" in told
     assert "Traceback" not in result.output
-
-
-def test_doctor_goes_on_when_the_database_is_stopped(state: State) -> None:
-    state.postgres.mkdir(parents=True)
-    state.write_note(Note(pid=1, port=free_port(), simulator_port=free_port()))
-
-    result = run("doctor", "--json", "--state", state.folder)
-
-    findings = {finding["name"]: finding for finding in json.loads(result.stdout)}
-    assert result.exit_code == 2
-    assert findings["Database"]["text"] == "the local PostgreSQL is stopped"
-    assert findings["Storage"]["verdict"] == "ok"
-    assert findings["Fal"]["verdict"] == "problem"
-    assert findings["Arabic"]["verdict"] == "ok"
-    assert all(found["next_step"] for found in findings.values() if found["verdict"] != "ok")
 
 
 def test_styles_are_edited_and_checked_before(dsn: str) -> None:
@@ -479,24 +462,3 @@ def test_reset_refuses_while_madar_runs(state: State) -> None:
     assert result.exit_code == 1
     assert "kill 4121" in result.stderr
     assert state.read_note()
-
-
-def test_doctor_tries_the_bucket_and_names_what_has_no_effect(state: State, s3: S3) -> None:
-    bucket = {name.upper(): value for name, value in s3.settings.items()}
-
-    def findings(**variables: str) -> dict[str, dict[str, str]]:
-        result = run("doctor", "--json", "--state", state.folder, **variables)
-        return {finding["name"]: finding for finding in json.loads(result.stdout)}
-
-    working = findings(**bucket)["Storage"]
-    left_behind = s3.pictures()
-    s3.drop_bucket()
-    broken = findings(**bucket)["Storage"]
-    unused = findings(**bucket | {"STORAGE_PROVIDER": "local"}, CDN_URL="https://cdn.test")
-
-    assert working["text"] == f"aws-s3 {BUCKET}: write, read, delete"
-    assert (working["verdict"], left_behind) == ("ok", [])
-    assert (broken["verdict"], unused["Unused"]["verdict"]) == ("problem", "warning")
-    assert "AWS_" in broken["next_step"]
-    assert "CDN_URL" in unused["Unused"]["text"]
-    assert "AWS_BUCKET_NAME" in unused["Unused"]["text"]

@@ -227,7 +227,7 @@ class Storage:
             key=link.key,
             starts_at=starts_at,
             life_s=min(life_s, link.expires_at - starts_at),
-            content_type=CONTENT_TYPES[PurePosixPath(link.key).suffix],
+            content_type=_content_type(link.key),
             content_disposition=attachment(link.filename) if link.filename else "inline",
             cache_control=CACHE_CONTROL,
         )
@@ -263,9 +263,7 @@ class Storage:
             await store.put_async(key, content)
         else:
             attributes = {
-                "Content-Type": CONTENT_TYPES.get(
-                    PurePosixPath(key).suffix, "application/octet-stream"
-                ),
+                "Content-Type": _content_type(key),
                 "Cache-Control": CACHE_CONTROL,
             }
             await store.put_async(key, content, attributes=attributes, use_multipart=False)
@@ -284,6 +282,10 @@ def attachment(filename: str) -> str:
     """Both forms of RFC 6266: old readers get ASCII, the others the letters of the prompt."""
     ascii_name = re.sub(r"-+", "-", "".join(c for c in filename if c.isascii()))
     return f"attachment; filename=\"{ascii_name}\"; filename*=UTF-8''{quote(filename, safe='')}"
+
+
+def _content_type(key: str) -> str:
+    return CONTENT_TYPES.get(PurePosixPath(key).suffix, "application/octet-stream")
 
 
 async def _read(store: S3Store | AzureStore | LocalStore, key: str) -> bytes:

@@ -10,7 +10,7 @@ schema yet that a query could be checked against.
 import hashlib
 import re
 import time
-from collections.abc import Container, Generator
+from collections.abc import Container, Generator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -77,12 +77,16 @@ def applied(conn: Connection) -> dict[str, Applied]:
 
 def pending(conn: Connection, folder: Path = MIGRATIONS) -> list[Migration]:
     """Raises MigrationFault when an applied file was edited or a newer release migrated."""
-    done = applied(conn)
+    return still_pending({row.version: row.sha256 for row in applied(conn).values()}, folder)
+
+
+def still_pending(done: Mapping[str, str], folder: Path = MIGRATIONS) -> list[Migration]:
+    """The same by the sums of what was applied, each under its version."""
     known = {migration.version: migration for migration in read_migrations(folder)}
-    for version, row in done.items():
+    for version, sha256 in done.items():
         if version not in known:
             raise MigrationFault(f"The database has migration {version}; this release has not.")
-        if known[version].sha256 != row.sha256:
+        if known[version].sha256 != sha256:
             raise MigrationFault(f"Migration {version} was edited after it was applied.")
     return [migration for version, migration in known.items() if version not in done]
 

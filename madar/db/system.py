@@ -1,6 +1,7 @@
 """The bells and the pulse: statements that belong to no table."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from uuid import UUID
 
 from madar.db.sql import Connection, Queries
@@ -9,6 +10,22 @@ _sql = Queries("system")
 
 GENERATIONS_CHANNEL = "madar_generations"
 STYLES_CHANNEL = "madar_styles"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Server:
+    """`max_connections` are those for programs like ours, `other_connections` are not ours."""
+
+    version_number: int
+    is_replica: bool
+    max_connections: int
+    other_connections: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class AppliedMigration:
+    version: str
+    sha256: str
 
 
 async def ring_generations(conn: Connection, *, ids: Sequence[UUID]) -> None:
@@ -42,3 +59,11 @@ async def has_worker(conn: Connection) -> bool:
 async def get_clock(conn: Connection) -> float:
     """The server's clock, in seconds since 1970."""
     return await _sql.value(conn, "get_clock")
+
+
+async def get_server(conn: Connection) -> Server:
+    return await _sql.one(conn, "get_server", Server)
+
+
+async def list_applied_migrations(conn: Connection) -> list[AppliedMigration]:
+    return await _sql.many(conn, "list_applied_migrations", AppliedMigration)

@@ -27,3 +27,22 @@ SELECT EXISTS (SELECT
 -- name: get_clock() value
 -- For the operator's doctor: the server's clock, in seconds since 1970.
 SELECT extract(epoch FROM clock_timestamp())::float8;
+
+-- name: get_server() one
+-- For the operator's doctor: what kind of server this is, and for how many connections. Those of
+-- Madar itself are not counted, so that it may run meanwhile.
+SELECT current_setting('server_version_num')::int AS version_number,
+       pg_is_in_recovery() AS is_replica,
+       current_setting('max_connections')::int
+         - current_setting('superuser_reserved_connections')::int
+         - coalesce(current_setting('reserved_connections', true)::int, 0) AS max_connections,
+       (SELECT count(*)
+          FROM pg_stat_activity
+         WHERE datid IS NOT NULL
+           AND coalesce(application_name, '') NOT IN ('madar', 'madar doctor')) AS other_connections;
+
+-- name: list_applied_migrations() many
+-- For the operator's doctor: what this database says was applied.
+SELECT version, sha256
+  FROM schema_migrations
+ ORDER BY version;
