@@ -47,8 +47,9 @@ RUN .venv/bin/python -m compileall -q --invalidation-mode unchecked-hash madar j
 
 FROM ${BASE}
 # The base's own packages, pip among them, are for nobody here: the virtual environment has all.
+# Where pip comes from is in other places when the base has Debian's Python.
 RUN rm -rf /usr/local/lib/python3.*/site-packages/* /usr/local/lib/python3.*/ensurepip \
-        /usr/local/bin/pip* /usr/share/python-wheels \
+        /usr/local/bin/pip* /usr/lib/python3*/ensurepip /usr/share/python-wheels \
     && groupadd --gid 10001 madar \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /nonexistent \
         --shell /usr/sbin/nologin madar \

@@ -68,21 +68,22 @@ def dev(*, port: int, faults: str, speed: float, state: State) -> None:
     sign-in: no account and no key. What you have set in the environment wins, such as a
     FAL_API_KEY or a DATABASE_URL. Stop it with Ctrl-C.
     """
+    from madar.settings import is_production_environment
+
     started_at = time.monotonic()
+    if is_production_environment():
+        raise CommandFailed(
+            "APP_ENV is production, and madar dev is for development. "
+            "Unset it, or start the processes of production: madar serve, madar worker",
+            NOT_CONFIGURED,
+        )
     with _owned(state):
         import asyncio
 
         from madar.local.children import end_leftovers
         from madar.local.development import Development, Plan
         from madar.local.ports import owner_of, reserved
-        from madar.settings import is_production_environment
 
-        if is_production_environment():
-            raise CommandFailed(
-                "APP_ENV is production, and madar dev is for development. "
-                "Unset it, or start the processes of production: madar serve, madar worker",
-                NOT_CONFIGURED,
-            )
         note = state.read_note()
         if note:
             end_leftovers(note.children, patience_s=LEFTOVERS_MAY_TAKE_S, say=talk)

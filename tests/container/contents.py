@@ -33,7 +33,7 @@ PLACES = (
 
 def faults(root: Path) -> Iterator[str]:
     """`root` is the image's file system."""
-    yield from (f"{place} is in the image" for place in NO_PLACES if (root / place).exists())
+    yield from (f"{place} is in the image" for place in NO_PLACES if _has_something(root / place))
     yield from (f"{place} is not in the image" for place in PLACES if not (root / place).exists())
     for path in files(root):
         place = path.relative_to(root)
@@ -49,8 +49,19 @@ def faults(root: Path) -> Iterator[str]:
     yield from _faults_of_the_configuration()
 
 
+def _has_something(path: Path) -> bool:
+    """What was mounted while the image was built leaves an empty file where it was."""
+    return path.is_dir() or (path.is_file() and path.stat().st_size > 0)
+
+
 def files(root: Path) -> Iterator[Path]:
     return (path for path in root.rglob("*") if path.is_symlink() or path.is_file())
+
+
+def size() -> int:
+    """As `docker images` tells it: with what one layer brings and a later one removes."""
+    told = json.loads(buildah("inspect", "--type", "image", IMAGE))
+    return sum(layer["size"] for layer in json.loads(told["Manifest"])["layers"])
 
 
 def size_of(root: Path) -> int:
