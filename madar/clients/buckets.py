@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from obstore.store import AzureStore, S3Store
 
@@ -46,13 +47,15 @@ def _s3(settings: Settings, patience: Patience) -> Bucket:
         settings.storage_provider, f"https://s3.{region}.amazonaws.com"
     )
     secret = str(settings.aws_secret_access_key)
+    # Some, such as Tigris, are to be had only where the bucket's name begins the host's.
+    is_in_host = (urlsplit(endpoint).hostname or "").startswith(f"{settings.aws_bucket_name}.")
     store = S3Store(
         settings.aws_bucket_name,
         endpoint=endpoint,
         region=region,
         access_key_id=settings.aws_access_key_id,
         secret_access_key=secret,
-        virtual_hosted_style_request=False,
+        virtual_hosted_style_request=is_in_host,
         disable_bulk_delete=True,  # Google's has none
         client_options=_client(endpoint, patience),
         retry_config=_retries(patience),
@@ -60,7 +63,7 @@ def _s3(settings: Settings, patience: Patience) -> Bucket:
     signer = S3Signer(
         endpoint=endpoint,
         region=region,
-        bucket=settings.aws_bucket_name,
+        bucket="" if is_in_host else settings.aws_bucket_name,
         access_key_id=settings.aws_access_key_id,
         secret_access_key=secret,
     )

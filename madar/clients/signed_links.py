@@ -29,7 +29,7 @@ class Grant:
 
 @dataclass(frozen=True, kw_only=True)
 class S3Signer:
-    """AWS Signature Version 4 in the query, path style.
+    """AWS Signature Version 4 in the query. No `bucket`: the endpoint's host has its name.
 
     https://docs.aws.amazon.com/AmazonS3/latest/API/sigv4-query-string-auth.html
     """
@@ -43,7 +43,8 @@ class S3Signer:
     def link(self, grant: Grant) -> str:
         time = datetime.fromtimestamp(grant.starts_at, UTC).strftime("%Y%m%dT%H%M%SZ")
         scope = f"{time[:8]}/{self.region}/s3/aws4_request"
-        path = quote(f"{urlsplit(self.endpoint).path.rstrip('/')}/{self.bucket}/{grant.key}")
+        places = (urlsplit(self.endpoint).path.strip("/"), self.bucket, grant.key)
+        path = quote("/" + "/".join(filter(None, places)))
         query = _encoded(
             {
                 "X-Amz-Algorithm": "AWS4-HMAC-SHA256",

@@ -5,16 +5,17 @@ import hashlib
 import logging
 import socket
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import obstore
 import pytest
 
-from madar.clients.buckets import Patience
+from madar.clients.buckets import Patience, open_bucket
 from madar.clients.signed_links import AzureSigner, Grant, S3Signer
 from madar.clients.storage import Link, Storage, attachment
 from madar.errors import NotFound, Unavailable
@@ -186,7 +187,8 @@ def test_a_link_into_the_bucket_ends_with_ours_and_within_a_quarter_of_an_hour(
     assert "X-Amz-Expires=3600" in direct
 
 
-def test_amazons_own_library_signs_the_same() -> None:
+@pytest.mark.parametrize("style", ["path", "virtual"])
+def test_amazons_own_library_signs_the_same(style: str) -> None:
     """The server of the tests believes any signature, so this is what they are compared with."""
     given = {
         "region": "eu-central-1",
@@ -202,7 +204,7 @@ def test_amazons_own_library_signs_the_same() -> None:
         aws_secret_access_key=given["secret_access_key"],
         endpoint_url=endpoint,
         config=import_module("botocore.config").Config(
-            signature_version="s3v4", s3={"addressing_style": "path"}
+            signature_version="s3v4", s3={"addressing_style": style}
         ),
     )
     disposition = "attachment; filename=\"a b+c.png\"; filename*=UTF-8''%D8%B5%D9%80~.png"
@@ -219,6 +221,8 @@ def test_amazons_own_library_signs_the_same() -> None:
     )
     asked = parse_qs(urlsplit(theirs).query)
 
+    if style == "virtual":
+        endpoint, bucket = endpoint.replace("s3.", f"{bucket}.s3."), ""
     ours = S3Signer(endpoint=endpoint, bucket=bucket, **given).link(
         Grant(
             method="GET",
@@ -282,6 +286,26 @@ def test_each_provider_has_its_own_place(
 
     assert link.startswith(f"{place}{KEY}?")
     assert ("sig=" in link) == (provider == "azure")
+
+
+def test_a_bucket_may_be_named_by_the_host_of_its_address(tmp_path: Path) -> None:
+    """As Tigris wants it; where the library would go, our own links go too."""
+    given = {
+        "storage_provider": "aws-s3",
+        "aws_region": "auto",
+        "aws_access_key_id": "madartest",
+        "aws_secret_access_key": "no secret",
+        "aws_endpoint_url": "https://madar-pictures.fly.storage.tigris.dev",
+    }
+    settings = bucket_settings(tmp_path, "", **given)
+    bucket = open_bucket(settings, SHORT)
+    assert bucket
+
+    link = Storage(settings).direct_link(KEY, life_s=3600)
+    theirs = obstore.sign(bucket.store, "GET", KEY, timedelta(hours=1))
+
+    assert link.startswith(f"{given['aws_endpoint_url']}/{KEY}?")
+    assert urlsplit(link)[:3] == urlsplit(theirs)[:3]
 
 
 def _seconds(time: str) -> int:
