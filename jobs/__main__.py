@@ -16,11 +16,13 @@ from jobs.reconciler import RECONCILER, Reconciler
 from jobs.serving import DRAIN_S, LOOPS, serve_queue
 from jobs.waiting import NUMBERS, keep_numbers
 from madar import log as logs
+from madar import metrics, sentry
 from madar.actions.work import Worker
 from madar.clients.storage import NOBODY_WAITS
 from madar.errors import Unavailable
 from madar.liveness import GAVE_UP, Liveness, end_within
-from madar.metrics import LoopCollector, serving
+from madar.metrics import LoopCollector, PoolCollector
+from madar.redaction import hide
 from madar.resources import open_resources, worker_pool
 from madar.settings import Settings, load_settings
 
@@ -32,7 +34,12 @@ CLOSING_S = 8
 def run(settings: Settings, *, beats_to: int | None = None) -> int:
     """Work until SIGTERM or SIGINT, then finish what is in hand; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
-    return asyncio.run(_main(settings, beats_to))
+    hide(settings.secrets)
+    sentry.configure(settings, process="worker")
+    try:
+        return asyncio.run(_main(settings, beats_to))
+    finally:
+        sentry.flush()
 
 
 async def _main(settings: Settings, beats_to: int | None) -> int:
@@ -44,7 +51,9 @@ async def _main(settings: Settings, beats_to: int | None) -> int:
         stopping.set()
         end_within(DRAIN_S + CLOSING_S)
 
-    liveness = Liveness(settings.loop_silence_s, on_give_up=give_up)
+    liveness = Liveness(
+        settings.loop_silence_s, on_give_up=give_up, on_lag=metrics.event_loop_lag.observe
+    )
     await work(settings, stopping, liveness, beats_to=beats_to)
     return GAVE_UP if liveness.gave_up else 0
 
@@ -70,8 +79,11 @@ async def work(
         asyncio.TaskGroup() as tasks,
     ):
         worker = Worker(resources=resources, name=_name())
-        collectors = LoopCollector(liveness), DatabaseCollector(resources.pool)
-        stack.enter_context(serving(settings.host, settings.worker_metrics_port, *collectors))
+        pool = resources.pool
+        collectors = (LoopCollector(liveness), PoolCollector(pool), DatabaseCollector(pool))
+        stack.enter_context(
+            metrics.serving(settings.host, settings.worker_metrics_port, *collectors)
+        )
         reconciler = Reconciler(worker, liveness, concurrency=concurrency)
         clock = tasks.create_task(liveness.run(beats_to))
         reconciling = tasks.create_task(

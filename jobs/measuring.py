@@ -5,48 +5,77 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from typing import Generic, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
 from prometheus_client.metrics_core import Metric
 from prometheus_client.registry import Collector
 
 from madar.db import metrics
-from madar.db.metrics import Numbers, Waiting
+from madar.db.metrics import Backlog, Numbers, Totals, Waiting
 from madar.db.pool import Pool, read
+from madar.db.sql import Connection
 from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
 
+Found = TypeVar("Found")
+
 AGAIN_AFTER_S = 5
+TOTALS_AGAIN_AFTER_S = 300
 ANSWER_WITHIN_S = 5
 UNFINISHED = ("queued", "processing", "finalizing", "reviving")
 AT_FAL = ("sent", "unknown", "accepted")
-DURABLE = ("duplicate_paid",)
+DURABLE = ("duplicate_paid", "late_successes")
 
 
 class DatabaseCollector(Collector):
     """Asked from the metrics' thread; the reading is done on the event loop."""
 
     def __init__(self, pool: Pool) -> None:
-        self._pool = pool
-        self._loop = asyncio.get_running_loop()
+        self._numbers = _Reading(pool, metrics.get_numbers, again_after_s=AGAIN_AFTER_S)
+        self._totals = _Reading(pool, metrics.get_totals, again_after_s=TOTALS_AGAIN_AFTER_S)
         self._one_at_a_time = threading.Lock()
-        self._numbers: Numbers | None = None
-        self._read_at = float("-inf")
 
     def collect(self) -> Iterable[Metric]:
         with self._one_at_a_time:
-            if time.monotonic() - self._read_at > AGAIN_AFTER_S:
-                self._numbers = self._ask(lambda: read(self._pool, metrics.get_numbers))
-                self._read_at = time.monotonic()
-            numbers = self._numbers
+            numbers = self._numbers.now()
+            totals = self._totals.now() if numbers else None
         yield _gauge("madar_database_up", "Whether these numbers could be read.", bool(numbers))
         if numbers:
             yield from _families(numbers)
+        if totals:
+            yield from _total_families(totals)
 
-    def _ask(self, question: Callable[[], Awaitable[Numbers]]) -> Numbers | None:
-        async def ask() -> Numbers:
-            return await question()
+
+class _Reading(Generic[Found]):
+    """One question to the database, and its answer for a while."""
+
+    def __init__(
+        self,
+        pool: Pool,
+        question: Callable[[Connection], Awaitable[Found]],
+        *,
+        again_after_s: float,
+    ) -> None:
+        self._pool = pool
+        self._question = question
+        self._again_after_s = again_after_s
+        self._loop = asyncio.get_running_loop()
+        self._found: Found | None = None
+        self._read_at = float("-inf")
+
+    def now(self) -> Found | None:
+        """What was not answered is asked again soon."""
+        again_after_s = self._again_after_s if self._found else AGAIN_AFTER_S
+        if time.monotonic() - self._read_at > again_after_s:
+            self._found = self._ask()
+            self._read_at = time.monotonic()
+        return self._found
+
+    def _ask(self) -> Found | None:
+        async def ask() -> Found:
+            return await read(self._pool, self._question)
 
         asked = asyncio.run_coroutine_threadsafe(ask(), self._loop)
         try:
@@ -62,18 +91,45 @@ class DatabaseCollector(Collector):
 def _families(numbers: Numbers) -> Iterable[Metric]:
     yield from _waiting("madar_generations", UNFINISHED, numbers.states)
     yield from _waiting("madar_attempts", AT_FAL, numbers.attempts)
-    backlog = numbers.backlog
+    yield from _backlog(numbers.backlog)
+    for name in sorted({*DURABLE, *numbers.counters}):
+        value = numbers.counters.get(name, 0)
+        yield CounterMetricFamily(f"madar_{name}", "Counted in the database.", value=value)
+
+
+def _backlog(backlog: Backlog) -> Iterable[Metric]:
     yield _gauge("madar_reconciler_lag_seconds", "Of the longest due generation.", backlog.lag_s)
     yield _gauge("madar_purges", "Objects still to be removed.", backlog.purges)
+    yield _gauge(
+        "madar_purges_oldest_age_seconds",
+        "Of the one that is to be removed for longest.",
+        backlog.purges_oldest_s or 0,
+    )
     yield _gauge("madar_fal_purges", "Requests still to be removed at Fal.", backlog.fal_purges)
+    yield _gauge(
+        "madar_fal_purges_oldest_age_seconds",
+        "Of the one that is to be removed there for longest.",
+        backlog.fal_purges_oldest_s or 0,
+    )
     gate = GaugeMetricFamily(
         "madar_gate_closed", "Whether nothing may be submitted to Fal now.", labels=["reason"]
     )
     gate.add_metric([backlog.reason or ""], backlog.is_closed)
     yield gate
-    for name in sorted({*DURABLE, *numbers.counters}):
-        value = numbers.counters.get(name, 0)
-        yield CounterMetricFamily(f"madar_{name}", "Counted in the database.", value=value)
+
+
+def _total_families(totals: Totals) -> Iterable[Metric]:
+    yield _gauge(
+        "madar_active_users", "People who were here in the last 15 minutes.", totals.active_users
+    )
+    storage = GaugeMetricFamily(
+        "madar_storage_bytes",
+        "Masters and uploads in storage, as the rows tell; renditions come on top.",
+        labels=["kind"],
+    )
+    storage.add_metric(["masters"], totals.masters_bytes)
+    storage.add_metric(["uploads"], totals.uploads_bytes)
+    yield storage
 
 
 def _waiting(name: str, states: Iterable[str], waiting: list[Waiting]) -> Iterable[Metric]:

@@ -15,7 +15,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp
 
 from madar import log as logs
-from madar import memory, metrics
+from madar import memory, metrics, sentry
 from madar.actions.usage import USAGE, UsageLog
 from madar.api.connections import Connection, Socket
 from madar.api.cors import Cors
@@ -33,6 +33,7 @@ from madar.realtime.entrance import Entrance
 from madar.realtime.hub import Hub
 from madar.realtime.listener import Listener
 from madar.realtime.live import Live
+from madar.redaction import hide
 from madar.resources import open_resources
 from madar.settings import Settings
 from madar.supervision import NOT_CONFIGURED
@@ -91,6 +92,10 @@ def create_app(
                 on_unheard=on_unheard,
             )
             usage = UsageLog(resources.pool)
+            tell = metrics.telling(
+                metrics.PoolCollector(resources.pool),
+                metrics.LiveCollector(lambda: hub.connections),
+            )
             socketio = SocketIo(live, tasks)
             running = [
                 tasks.create_task(alive.run(beats_to)),
@@ -104,14 +109,16 @@ def create_app(
             with contextlib.suppress(TimeoutError):  # without a database we start all the same
                 async with asyncio.timeout(LISTEN_WAIT_S):
                     await listener.heard.wait()
-            yield State(
-                resources=resources,
-                live=live,
-                listener=listener,
-                usage=usage,
-                entrance=Entrance(),
-                socketio=socketio.door,
-            )
+            with tell:
+                yield State(
+                    resources=resources,
+                    live=live,
+                    listener=listener,
+                    liveness=alive,
+                    usage=usage,
+                    entrance=Entrance(),
+                    socketio=socketio.door,
+                )
             await socketio.door.stop()
             usage.stop()
             for loop in running:
@@ -147,6 +154,8 @@ def serve(
 ) -> int:
     """Until SIGTERM or SIGINT, then live connections end, requests finish; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
+    hide(settings.secrets)
+    sentry.configure(settings, process="web")
     # Uvicorn raises again what it was told to end by, for whoever listened before it.
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _ended_already)
@@ -164,7 +173,9 @@ def serve(
             log.error("settings.wrong", extra={"code": "listen_unheard", "why": fault})
         is_deaf = server.should_exit = True
 
-    liveness = Liveness(settings.loop_silence_s, on_give_up=give_up)
+    liveness = Liveness(
+        settings.loop_silence_s, on_give_up=give_up, on_lag=metrics.event_loop_lag.observe
+    )
     config = uvicorn.Config(
         create_app(settings, liveness, beats_to=beats_to, on_unheard=refuse),
         host=settings.host,
@@ -187,6 +198,8 @@ def serve(
             server.run()
         except SystemExit:  # uvicorn's own 3, which would mean that the settings are wrong
             return FAILED
+        finally:
+            sentry.flush()
     if is_deaf:
         return NOT_CONFIGURED
     if liveness.gave_up:

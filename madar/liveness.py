@@ -30,16 +30,22 @@ class Liveness:
     """One per process, on its event loop; `run` beside everything else.
 
     `on_give_up` is called once, when starting parts anew does not help: the process is to end.
+    `on_lag` is told at each look how late it came, in seconds.
     """
 
     def __init__(
-        self, silence_s: float = SILENCE_S, *, on_give_up: Callable[[], object] = lambda: None
+        self,
+        silence_s: float = SILENCE_S,
+        *,
+        on_give_up: Callable[[], object] = lambda: None,
+        on_lag: Callable[[float], object] = lambda _lag_s: None,
     ) -> None:
         self.silence_s = silence_s
         self.every_s = silence_s / 6
         self.gave_up = ""
         self.restarts: Counter[str] = Counter()  # of each part, since the start
         self._on_give_up = on_give_up
+        self._on_lag = on_lag
         self._awake_s = 0.0
         self._beats: dict[str, float] = {}
         self._looked_at = time.monotonic()
@@ -111,6 +117,7 @@ class Liveness:
                 _tell(parent)
                 told_at = now
             await asyncio.sleep(self.every_s / 5)
+            self._on_lag(max(0.0, time.monotonic() - now - self.every_s / 5))
 
     async def keep(
         self,

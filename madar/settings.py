@@ -43,6 +43,7 @@ ROOT = Path(__file__).resolve().parent.parent
 FRONTEND_DEV_SERVER = "http://localhost:3000"
 PLATFORMS = ("none", "fly", "railway")
 Provider = Literal["local", "aws-s3", "cloudflare-r2", "gcs", "azure"]
+_SENTRY_DSN = re.compile(r"https?://[^@/\s]+@[a-zA-Z0-9.-]+(:[0-9]{1,5})?(/[\w.-]+)*/[0-9]+")
 
 
 def _split(value: object) -> object:
@@ -51,6 +52,12 @@ def _split(value: object) -> object:
 
 def _secret(value: object) -> object:
     return Secret(value.strip()) if isinstance(value, str) else value
+
+
+def _sentry_dsn(value: object) -> object:
+    if isinstance(value, str) and value.strip() and not _SENTRY_DSN.fullmatch(value.strip()):
+        raise ValueError("cannot be read; copy it from the project's settings in Sentry")
+    return _secret(value)
 
 
 def _rate(value: object) -> object:
@@ -78,6 +85,7 @@ def _proxy(value: object) -> object:
 
 Words = Annotated[tuple[str, ...], BeforeValidator(_split)]
 SecretText = Annotated[Secret, BeforeValidator(_secret)]
+SentryDsn = Annotated[Secret, BeforeValidator(_sentry_dsn)]
 RateText = Annotated[Rate, BeforeValidator(_rate)]
 TrustedProxy = Annotated[str, BeforeValidator(_proxy)]
 
@@ -141,6 +149,8 @@ class Settings(BaseModel):
     redis_url: SecretText = Secret("")
     analytics_api_key: SecretText = Secret("")
     log_level: Literal["debug", "info", "warning", "error"] = "info"
+    sentry_dsn: SentryDsn = Secret("")
+    sentry_traces_sample_rate: float = Field(default=0.1, ge=0, le=1)
 
     worker_concurrency: int = Field(default=4, ge=1, le=64)
     poll_min_s: float = Field(default=10, gt=0)
@@ -194,6 +204,18 @@ class Settings(BaseModel):
         if not self.is_production:
             own.add(FRONTEND_DEV_SERVER)
         return frozenset(url.rstrip("/") for url in own)
+
+    @property
+    def secrets(self) -> list[str]:
+        """Each as it may turn up in an error: whole, and the part that is secret by itself."""
+        from psycopg.conninfo import conninfo_to_dict  # noqa: PLC0415 (slow to import)
+
+        fields = type(self).model_fields.items()
+        whole = [str(getattr(self, name)) for name, field in fields if field.annotation is Secret]
+        urls = (str(self.database_url), str(self.database_direct_url))
+        passwords = [str(conninfo_to_dict(url).get("password") or "") for url in urls]
+        key = str(self.fal_api_key).partition(":")[2]
+        return [secret for secret in (*whole, *passwords, key) if secret]
 
     def webhook_token(self, attempt_id: UUID) -> str:
         """Only we can make it, so a webhook that carries it belongs to this attempt."""

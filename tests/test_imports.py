@@ -34,6 +34,12 @@ def test_neither_decodes_pictures_itself(web: set[str], worker: set[str]) -> Non
     assert of("pyvips", web | worker) == set()
 
 
+def test_neither_loads_what_only_who_reports_to_sentry_needs(
+    web: set[str], worker: set[str]
+) -> None:
+    assert of("sentry_sdk", web | worker) == set()
+
+
 @pytest.fixture(scope="module")
 def web() -> set[str]:
     return loaded_by("madar.app")

@@ -475,6 +475,22 @@ def test_an_endpoint_is_an_address(monkeypatch: pytest.MonkeyPatch, url: str) ->
     assert "AWS_ENDPOINT_URL must be like https://" in told
 
 
+@pytest.mark.parametrize("dsn", [SECRET, f"https://{SECRET}", f"https://{SECRET}@sentry.io/a"])
+def test_a_sentry_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
+    told = refused(monkeypatch, {**NEEDED, "SENTRY_DSN": dsn})
+
+    assert "SENTRY_DSN: cannot be read" in told
+    assert SECRET not in told
+
+
+def test_all_that_is_secret_is_known_also_by_its_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    dsn = "https://key@o1.ingest.sentry.io/12"
+    given = {"SENTRY_DSN": dsn, "FAL_API_KEY": "an-id:the-secret-part"}
+    settings = load(monkeypatch, {**NEEDED, **given})
+
+    assert {SECRET, dsn, "the-secret-part", NEEDED["DATABASE_URL"]} <= set(settings.secrets)
+
+
 def test_a_secret_never_prints_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     settings = load(monkeypatch, NEEDED)
 

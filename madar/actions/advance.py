@@ -3,6 +3,7 @@
 import logging
 from uuid import UUID
 
+from madar import sentry
 from madar.actions.finalizing import finalize
 from madar.actions.polling import poll
 from madar.actions.recovering import Unsent, look_back
@@ -13,6 +14,7 @@ from madar.db import attempts, generations
 from madar.db.generations import Outcome
 from madar.db.pool import connection
 from madar.errors import TooBusy, Unavailable
+from madar.log import about, note
 from madar.realtime.bell import ring
 
 log = logging.getLogger(__name__)
@@ -29,10 +31,11 @@ async def advance_generation(
     What a dependency interrupts stays due, and the reconciler comes back to it. A suspect, whose
     last worker may have died of it, is left to whoever takes one of them at a time.
     """
-    while outcome := await _advance_once(worker, generation_id, may_be_suspect=may_be_suspect):
-        await ring(worker.resources.pool, [generation_id])
-        if not outcome.is_due:
-            return
+    with about(generation_id=generation_id):
+        while outcome := await _advance_once(worker, generation_id, may_be_suspect=may_be_suspect):
+            await ring(worker.resources.pool, [generation_id])
+            if not outcome.is_due:
+                return
 
 
 async def _advance_once(
@@ -53,7 +56,11 @@ async def _advance_once(
     try:
         async with connection(resources.pool) as conn:
             attempt = await attempts.get_attempt_to_advance(conn, generation_id=generation_id)
-        return await _carefully(Work(resources=resources, claimed=claimed, attempt=attempt))
+        note(attempt_id=attempt.id)
+        with sentry.traced("queue.task") as trace:
+            if trace:
+                trace.name = f"generations.{claimed.step}"
+            return await _carefully(Work(resources=resources, claimed=claimed, attempt=attempt))
     finally:
         if worker.held.get(generation_id) == claimed.lease_epoch:
             del worker.held[generation_id]

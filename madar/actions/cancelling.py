@@ -2,6 +2,7 @@
 
 from uuid import UUID
 
+from madar import metrics
 from madar.db import fal_purges, generations
 from madar.db.pool import transaction
 from madar.domain.endings import check_cancel
@@ -28,5 +29,6 @@ async def cancel_generation(resources: Resources, *, owner_id: UUID, id: UUID) -
         body = await generations.get_generation_document(conn, owner_id=owner_id, id=id)
     assert body is not None
     if is_new:
+        metrics.generations_failed.labels("cancelled").inc()
         await ring(resources.pool, [id])
     return body

@@ -10,7 +10,7 @@ from madar.actions.work import Work
 from madar.clients.fal import FalUnreachable, RequestGone, SubmissionRejected
 from madar.clients.media import ResultRefused
 from madar.db import attempts, generations, purges, styles
-from madar.db.generations import Outcome
+from madar.db.generations import Outcome, Timing
 from madar.domain import prompts
 from madar.domain.failures import FailureCode
 from madar.domain.generations import MAX_CUTOUTS, MAX_DECODER_FAILURES
@@ -155,8 +155,14 @@ async def _complete(work: Work, done: Finalized, files: _Files) -> Outcome | Non
         )
         if outcome:
             log.info("generation.completed", extra=work.facts)
+            metrics.generations_completed.labels(work.claimed.style).inc()
             await styles.update_typical_seconds(conn, style=work.claimed.style)
-            lateness_s = await generations.get_lateness(conn, id=work.claimed.id)
-            if lateness_s is not None:
-                metrics.eta_error.observe(lateness_s)
+            _measure(work, await generations.get_timing(conn, id=work.claimed.id))
     return outcome
+
+
+def _measure(work: Work, timing: Timing | None) -> None:
+    if timing and timing.took_s is not None:
+        metrics.generation_seconds.labels(work.claimed.style).observe(timing.took_s)
+    if timing and timing.late_s is not None:
+        metrics.eta_error.observe(timing.late_s)

@@ -1,6 +1,7 @@
 """Asking for a picture, and again for one that failed; liking it, throwing it away."""
 
 import hashlib
+import logging
 import secrets
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, nullcontext
@@ -10,6 +11,7 @@ from uuid import UUID, uuid4
 
 import orjson
 
+from madar import metrics
 from madar.actions.idempotency import (
     Answered,
     Keyed,
@@ -33,9 +35,12 @@ from madar.domain.generations import (
 )
 from madar.domain.rates import Decision, LimitReached
 from madar.errors import InvalidInput, NotFound
+from madar.log import note
 from madar.queue import ring_workers
 from madar.realtime.bell import ring
 from madar.resources import Resources
+
+log = logging.getLogger(__name__)
 
 POLICY = "generations"
 DAY_S = 86_400
@@ -60,6 +65,14 @@ class _Words:
     translation: Translation | None = None
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Made:
+    """What its person is answered, and what was asked for."""
+
+    body: bytes
+    request: GenerationRequest
+
+
 async def create_generation(
     resources: Resources, wish: Wish, *, idempotency_key: str | None
 ) -> tuple[Answered, Decision | None]:
@@ -72,7 +85,7 @@ async def create_generation(
         owner_id=wish.owner_id, route="generations", key=idempotency_key, asked=_asked(wish)
     )
 
-    async def insert(conn: Connection, upload: Upload | None, id: UUID) -> bytes:
+    async def insert(conn: Connection, upload: Upload | None, id: UUID) -> _Made:
         if upload:
             await insert_source(conn, upload, owner_id=wish.owner_id, pointer="/sourceImage")
         return await _insert(
@@ -97,7 +110,7 @@ async def retry_generation(
         owner_id=owner_id, route="generations.retry", key=idempotency_key, asked=id.bytes
     )
 
-    async def insert(conn: Connection, _: None, new_id: UUID) -> bytes:
+    async def insert(conn: Connection, _: None, new_id: UUID) -> _Made:
         wish = await generations.lock_wish(conn, owner_id=owner_id, id=id)
         if wish is None:
             raise NotFound
@@ -155,11 +168,11 @@ async def _make_once(
     owner_id: UUID,
     keyed: Keyed | None,
     source: AbstractAsyncContextManager[Source],
-    insert: Callable[[Connection, Source, UUID], Awaitable[bytes]],
+    insert: Callable[[Connection, Source, UUID], Awaitable[_Made]],
 ) -> tuple[Answered, Decision | None]:
     """Counted, inserted and remembered in one transaction, or answered as before."""
     new_id = uuid4()
-    decisions: list[Decision] = []
+    counted: list[tuple[Decision, GenerationRequest]] = []
 
     async def make() -> bytes:
         async with (
@@ -168,17 +181,27 @@ async def _make_once(
             transaction(resources.pool) as conn,
         ):
             await claim_key(conn, keyed)
-            decisions.append(await _take_turn(resources, conn, owner_id))
-            body = await insert(conn, given, new_id)
-            await remember_answer(conn, keyed, body)
-        return body
+            decision = await _take_turn(resources, conn, owner_id)
+            made = await insert(conn, given, new_id)
+            await remember_answer(conn, keyed, made.body)
+        counted.append((decision, made.request))
+        return made.body
 
     answered = await answer_once(resources, keyed, make)
     if answered.is_replayed:
         return answered, None
     await ring_workers(resources.pool)
     await ring(resources.pool, [new_id])
-    return answered, decisions[0]
+    decision, request = counted[0]
+    _tell_start(new_id, owner_id, request)
+    return answered, decision
+
+
+def _tell_start(id: UUID, owner_id: UUID, request: GenerationRequest) -> None:
+    note(generation_id=id)
+    metrics.generations_started.labels(request.style, request.input_type).inc()
+    facts = {"user_id": str(owner_id), "style": request.style, "input_type": request.input_type}
+    log.info("generation.started", extra=facts)
 
 
 def _asked(wish: Wish) -> bytes:
@@ -224,7 +247,7 @@ async def _insert(
     words: _Words,
     language: str = "en",
     parent_id: UUID | None = None,
-) -> bytes:
+) -> _Made:
     body = await generations.insert_generation(
         conn,
         id=id,
@@ -242,7 +265,7 @@ async def _insert(
     )
     if body is None:
         raise InvalidInput.at("" if parent_id else "/style", "style_unknown")
-    return body
+    return _Made(body=body, request=request)
 
 
 async def _known_source(conn: Connection, wish: Wish) -> UUID | None:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
+from madar import metrics
 from madar.clients.storage import Stored
 from madar.db import orphans, purges
 from madar.db.orphans import Owned
@@ -130,6 +131,7 @@ async def _tell_missing(resources: Resources, there: set[str], *, folder: str) -
     lost = [key for key in missing[:MAX_TOLD] if await _is_gone(resources, key)]
     if lost:
         facts = {"folder": folder, "object_keys": lost, "suspected": len(missing)}
+        metrics.objects_missing.inc(len(lost))
         log.error("objects.missing", extra=facts)
 
 

@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import logging
 import secrets
 from dataclasses import dataclass
 from uuid import UUID
@@ -15,6 +16,8 @@ from madar.domain.returning import check_return_to
 from madar.domain.texts import printable
 from madar.errors import Forbidden, Unauthenticated
 from madar.resources import Resources
+
+log = logging.getLogger(__name__)
 
 SIGN_IN_LIFE_S = 600
 SESSION_IDLE_S = 7 * 24 * 3600
@@ -114,6 +117,7 @@ async def finish_sign_in(
         )
         await sessions.delete_surplus_sessions(conn, user_id=user.id, n=MAX_SESSIONS)
     await resources.cache.delete(user_key(user.id))
+    log.info("session.started", extra={"user_id": str(user.id)})
     return SignedIn(user=user, session=session, token=token, return_to=started.return_to)
 
 

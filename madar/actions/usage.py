@@ -8,6 +8,7 @@ import logging
 from dataclasses import dataclass, field
 from uuid import UUID
 
+from madar import metrics
 from madar.actions.sessions import SESSION_IDLE_S
 from madar.db import usage
 from madar.db.pool import Pool, connection
@@ -59,7 +60,7 @@ class UsageLog:
         if entry.session_id:
             self._see(entry.session_id)
         if self.waiting >= MAX_WAITING:
-            self.dropped += 1
+            self._drop(1)
             return
         self._batch.entries.append(entry)
         if self.waiting >= FLUSH_AT:
@@ -92,14 +93,14 @@ class UsageLog:
         except (TooBusy, Unavailable, TimeoutError) as error:
             self._give_up(batch, error)
         except Exception:
-            self.dropped += len(batch.entries)
+            self._drop(len(batch.entries))
             log.exception("usage.failed", extra={"rows": len(batch.entries)})
         else:
             self._tell_of_return()
 
     def _give_up(self, batch: _Batch, error: Exception) -> None:
         """Rows are lost; sessions and servings are few, and writing them twice is harmless."""
-        self.dropped += len(batch.entries)
+        self._drop(len(batch.entries))
         for session_id in batch.sessions:
             self._see(session_id)
         for serving in batch.servings:
@@ -107,6 +108,10 @@ class UsageLog:
         if not self._is_away:
             log.warning("usage.interrupted", extra={"why": type(error).__name__})
         self._is_away = True
+
+    def _drop(self, rows: int) -> None:
+        self.dropped += rows
+        metrics.usage_dropped.inc(rows)
 
     def _tell_of_return(self) -> None:
         if self._is_away:

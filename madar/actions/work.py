@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID, uuid4
 
+from madar import metrics
 from madar.db import attempts, generations, translations
 from madar.db.attempts import Attempt
 from madar.db.generations import Claimed, Outcome
@@ -92,6 +93,8 @@ class Work:
                 error_code=code,
                 fal_error=fal_error,
             )
+        if outcome:
+            metrics.generations_failed.labels(code).inc()
         return outcome or await self.look_again()
 
     async def look_again(self) -> Outcome | None:

@@ -168,6 +168,7 @@ async def get_google_callback(request: Request[State], query: CallbackQuery) -> 
     except MadarError as error:
         if "text/html" not in request.headers.get("accept", ""):
             raise
+        request.scope["madar.code"] = error.code
         return RedirectResponse(f"{home}?error={error.code}", 303, headers=NO_STORE)
     # The path starts with one slash, so it cannot change whose address this is.
     there = home.rstrip("/") + signed_in.return_to if signed_in.return_to else home

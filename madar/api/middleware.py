@@ -9,17 +9,19 @@ from typing import Any
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from madar import metrics, sentry
 from madar.api import problems
 from madar.api.bounds import bounded, refusal_of
 from madar.api.usage import note_request
 from madar.domain.rates import Decision, headers
 from madar.errors import MalformedRequest
-from madar.log import request_id
+from madar.log import about, request_id
 
 log = logging.getLogger(__name__)
 
 # Of each machine that watches and of each client that polls, all day long.
-OFTEN = frozenset({"/api/health", "/socket.io"})
+OFTEN = frozenset({"/api/health", "/livez", "/readyz", "/socket.io"})
+METHODS = frozenset({"GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS"})
 
 _GIVEN_ID = re.compile(r"[A-Za-z0-9_-]{8,64}")
 
@@ -36,15 +38,31 @@ class Edge:
             return
         token = request_id.set(_id_for(scope))
         try:
-            if scope["type"] == "http":
-                await self._handle(scope, receive, send)
-            else:
-                await self._app(scope, receive, send)
+            with about():
+                if scope["type"] == "http":
+                    await self._handle(scope, receive, send)
+                else:
+                    await self._app(scope, receive, send)
         finally:
             request_id.reset(token)
 
     async def _handle(self, scope: Scope, receive: Receive, send: Send) -> None:
         started, answer = time.perf_counter(), _Answer(scope, send)
+        with sentry.traced("http.server") as trace:
+            await self._answer(scope, receive, answer)
+            if trace:
+                trace.sampled &= not (scope.get("madar.is_stream") or _route_of(scope) in OFTEN)
+                trace.name = f"{scope['method']} {_route_of(scope)}"
+                trace.set_http_status(answer.status)
+        ended = time.perf_counter()
+        # A stream took as long as its first byte did; how long it was open is another thing.
+        answered = answer.began_at if scope.get("madar.is_stream") else ended
+        took_s = answered - started
+        _log(scope, answer.status, took_ms=took_s * 1000, open_s=ended - answered)
+        _measure(scope, answer.status, took_s)
+        note_request(scope, status=answer.status, took_ms=took_s * 1000)
+
+    async def _answer(self, scope: Scope, receive: Receive, answer: "_Answer") -> None:
         try:
             if refusal := refusal_of(scope):
                 await problems.problem(Request(scope), refusal)(scope, receive, answer)
@@ -54,13 +72,8 @@ class Edge:
             await problems.problem(Request(scope), error)(scope, receive, answer)
         except Exception:
             # Starlette has answered, as far as it could, and raises again for the log.
-            log.exception("request.failed")
-        ended = time.perf_counter()
-        # A stream took as long as its first byte did; how long it was open is another thing.
-        answered = answer.began_at if scope.get("madar.is_stream") else ended
-        took_ms = (answered - started) * 1000
-        _log(scope, answer.status, took_ms=took_ms, open_s=ended - answered)
-        note_request(scope, status=answer.status, took_ms=took_ms)
+            facts = {"method": scope["method"], "route": _route_of(scope)}
+            log.exception("request.failed", extra=facts)
 
 
 class _Answer:
@@ -99,9 +112,22 @@ def _id_for(scope: Scope) -> str:
     return secrets.token_hex(8)
 
 
-def _log(scope: Scope, status: int, *, took_ms: float, open_s: float) -> None:
+def _route_of(scope: Scope) -> str:
+    """As routes.py has it: what was asked for may hold ids, or anything."""
     route: Any = scope.get("route")
-    path = getattr(route, "path", "<unmatched>")
+    return getattr(route, "path", "<unmatched>")
+
+
+def _measure(scope: Scope, status: int, took_s: float) -> None:
+    """A method is the client's word too, and each label is kept for ever."""
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    route = _route_of(scope)
+    metrics.requests.labels(method, route, status).inc()
+    metrics.response_seconds.labels(method, route).observe(took_s)
+
+
+def _log(scope: Scope, status: int, *, took_ms: float, open_s: float) -> None:
+    path = _route_of(scope)
     level = logging.DEBUG if path in OFTEN else logging.INFO
     if log.isEnabledFor(level):
         facts = {
@@ -112,4 +138,6 @@ def _log(scope: Scope, status: int, *, took_ms: float, open_s: float) -> None:
         }
         if open_s:
             facts["open_s"] = round(open_s, 1)
+        if code := scope.get("madar.code"):
+            facts["code"] = code
         log.log(level, "request", extra=facts)

@@ -45,6 +45,7 @@ from madar.api.request import (
 )
 from madar.db.sessions import Credential, Viewer
 from madar.errors import InvalidInput, NotFound, Unauthenticated
+from madar.log import note
 
 Handler = Callable[..., Awaitable[Response]]
 Asks = Literal["viewer", "reader", "credential", "id", "query", "key", "seen", "body"]
@@ -95,7 +96,7 @@ class Operation:
             case "credential":
                 return await self._credential(request)
             case "id":
-                return id_of(request)
+                return _noted(request, id_of(request))
             case "key":
                 return idempotency_key_of(request)
             case "seen":
@@ -238,6 +239,13 @@ def _kind_of(name: str, hint: object) -> Asks:
         return "seen"
     assert name in {"query", "body"}, f"nothing provides {name}: {hint}"
     return "query" if name == "query" else "body"
+
+
+def _noted(request: Request[State], id: UUID) -> UUID:
+    """What a request is about stands in its lines of the log."""
+    if request.scope["path"].startswith(("/api/generations/", "/api/trash/")):
+        note(generation_id=id)
+    return id
 
 
 def _alternatives(hint: Any) -> tuple[type[WireModel], ...]:

@@ -90,6 +90,7 @@ async def on_bug(request: HTTPConnection[Any], error: Exception) -> Response:
 def problem(
     request: HTTPConnection[Any], error: MadarError, *, headers: dict[str, str] | None = None
 ) -> Response:
+    request.scope["madar.code"] = error.code  # for the log, which tells refusals apart
     if isinstance(error, LimitReached):
         show(request, error.decision)
     language = language_of(request)

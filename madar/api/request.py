@@ -31,6 +31,7 @@ from madar.actions.usage import UsageLog
 from madar.db import sessions
 from madar.db.sessions import Credential, Viewer
 from madar.errors import Fault, Forbidden, InvalidInput, MalformedRequest, Unauthenticated
+from madar.liveness import Liveness
 from madar.realtime.entrance import Entrance
 from madar.realtime.listener import Listener
 from madar.realtime.live import Live
@@ -57,6 +58,7 @@ class State(TypedDict):
     resources: Resources
     live: Live
     listener: Listener
+    liveness: Liveness
     usage: UsageLog
     entrance: Entrance
     socketio: ASGIApp

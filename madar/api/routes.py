@@ -65,6 +65,8 @@ routes: list[BaseRoute] = [
     Mount("/socket.io", socketio.door),
     Route("/files/{token}", files.get_file, methods=["GET"]),
     Mount("/previews", StaticFiles(directory=ROOT / "madar" / "api" / "previews")),
+    Route("/livez", system.get_livez, methods=["GET"]),
+    Route("/readyz", system.get_readyz, methods=["GET"]),
     Route("/api/openapi.json", openapi.get_openapi, methods=["GET"]),
     Route("/docs", reference.get_reference, methods=["GET"]),
     Route("/docs/assets/{name}", reference.get_asset, methods=["GET"]),

@@ -1,6 +1,7 @@
-"""/api/health and the front door."""
+"""/api/health, what orchestrators ask, and the front door."""
 
 import contextlib
+from collections.abc import Mapping
 from datetime import datetime
 from html import escape
 from typing import Literal
@@ -15,7 +16,7 @@ from madar.api.request import State, WireModel, language_of, resources_of, viewe
 from madar.db import system, turns
 from madar.db.pool import connection
 from madar.db.turns import Gate
-from madar.errors import Unauthenticated, Unavailable
+from madar.errors import TooBusy, Unauthenticated, Unavailable
 
 NO_STORE = {"Cache-Control": "no-store"}
 # What may come back from Google instead of a person (api/auth.py).
@@ -49,7 +50,7 @@ class Health(WireModel):
 async def get_health(request: Request[State]) -> Response:
     pause: Pause | None = None
     works = {"database": False, "live": request.state["listener"].hears, "worker": False}
-    with contextlib.suppress(Unavailable):
+    with contextlib.suppress(Unavailable, TooBusy):
         async with connection(resources_of(request).pool) as conn:
             works["worker"] = await system.has_worker(conn)
             pause = _pause_of(await turns.get_gate(conn), language_of(request))
@@ -58,9 +59,9 @@ async def get_health(request: Request[State]) -> Response:
     # would help nobody.
     serves = works["database"]
     health = Health(
-        status="ok" if all(works.values()) and pause is None else "degraded",
+        status=_status_of({**works, "pause": pause is None}),
         version=madar.__version__,
-        checks={name: "ok" if is_well else "unavailable" for name, is_well in works.items()},
+        checks=_words_of(works),
         pause=pause,
     )
     headers = NO_STORE if serves else {**NO_STORE, "Retry-After": "2"}
@@ -74,6 +75,48 @@ def _pause_of(gate: Gate, language: i18n.Language) -> Pause | None:
     reason = gate.pause_reason_ar if language == "ar" else gate.pause_reason
     assert reason, "the database sees to it"
     return Pause(since=gate.paused_at, reason=reason)
+
+
+async def get_livez(request: Request[State]) -> Response:
+    """Whether this process is to be left running: not a word of anybody else's health."""
+    liveness = request.state["liveness"]
+    silent = sorted({*liveness.silent(), *filter(None, [liveness.gave_up])})
+    body = {"status": "failing" if silent else "ok", "silent": silent}
+    return JSONResponse(body, 503 if silent else 200, headers=NO_STORE)
+
+
+async def get_readyz(request: Request[State]) -> Response:
+    """Whether to send requests here, and what of that on which they may lean is away.
+
+    Only the database and a goodbye of this process itself keep requests from being served;
+    without the rest some of them are. Storage and Google are as the last one found them.
+    """
+    resources = resources_of(request)
+    helpers = None
+    with contextlib.suppress(Unavailable, TooBusy):
+        async with connection(resources.pool) as conn:
+            helpers = await system.get_helpers(conn)
+    works = {
+        "process": not request.state["live"].is_stopping,
+        "database": helpers is not None,
+        "live": request.state["listener"].hears,
+        "worker": helpers is not None and helpers.has_worker,
+        "fal": helpers is None or not helpers.is_fal_closed,
+        "storage": resources.storage.answers,
+        "google": resources.google.answers,
+        "cache": resources.cache.answers,
+    }
+    serves = works["process"] and works["database"]
+    body = {"status": _status_of(works) if serves else "unavailable", "checks": _words_of(works)}
+    return JSONResponse(body, 200 if serves else 503, headers=NO_STORE)
+
+
+def _status_of(works: Mapping[str, bool]) -> Literal["ok", "degraded"]:
+    return "ok" if all(works.values()) else "degraded"
+
+
+def _words_of(works: Mapping[str, bool]) -> dict[str, str]:
+    return {name: "ok" if is_well else "unavailable" for name, is_well in works.items()}
 
 
 async def get_home(request: Request[State]) -> Response:

@@ -13,6 +13,7 @@ from madar.api.request import State, WireModel, resources_of
 from madar.clients.fal_webhooks import Seal, WebhookRefused
 from madar.domain.deliveries import Delivery, delivery_in
 from madar.errors import MalformedRequest, Unauthenticated
+from madar.log import note
 
 log = logging.getLogger(__name__)
 
@@ -41,6 +42,7 @@ async def post_fal(request: Request[State]) -> Response:
     resources = resources_of(request)
     try:
         attempt_id, delivery = await _verified(request)
+        note(attempt_id=attempt_id)
         if delivery.said != "progress":
             await record_delivery(
                 resources,

@@ -67,6 +67,11 @@ class Cache:
         self._upstash = upstash
         self._here = here or MemoryCache()
 
+    @property
+    def answers(self) -> bool:
+        """False while Upstash is not asked because it failed."""
+        return self._upstash is None or self._upstash.breaker.is_closed
+
     async def get(self, key: str) -> bytes | None:
         if self._upstash is None:
             return self._here.get(key)

@@ -60,10 +60,11 @@ class Google:
         self._settings = settings
         self._discovery = Published(self._fetch_discovery)
         self._keys = Published(self._fetch_keys)
+        self.answers = True  # as of the last question, and until there was one
 
     async def authorization_url(self, *, state: str, nonce: str, code_verifier: str) -> str:
         """Where the person agrees. Raises Unavailable."""
-        async with _deadline():
+        async with self._deadline():
             endpoint = await self._endpoint("authorization_endpoint")
         async with self._client() as client:
             url, _ = client.create_authorization_url(
@@ -82,7 +83,7 @@ class Google:
         """
         if not _CODE.fullmatch(code):
             raise Unauthenticated("sign_in_refused")
-        async with _deadline():
+        async with self._deadline():
             token = await self._exchange(code, code_verifier)
             return _identity(await self._claims(token, nonce=nonce))
 
@@ -139,6 +140,19 @@ class Google:
         if claims.get("azp", client_id) != client_id:
             raise jose.InvalidClaimError("azp")
 
+    @asynccontextmanager
+    async def _deadline(self) -> AsyncGenerator[None]:
+        try:
+            async with asyncio.timeout(DEADLINE_S):
+                yield
+        except TimeoutError as error:
+            self.answers = False
+            raise Unavailable("google") from error
+        except Unavailable:
+            self.answers = False
+            raise
+        self.answers = True
+
     def _client(self) -> Any:
         """Authlib has no types."""
         return AsyncOAuth2Client(
@@ -186,15 +200,6 @@ class Google:
             return response.json(), life_of(response.headers.get("cache-control", ""))
         except (httpx2.HTTPError, httpx2.InvalidURL, ValueError, RecursionError) as error:
             raise Unavailable("google") from error
-
-
-@asynccontextmanager
-async def _deadline() -> AsyncGenerator[None]:
-    try:
-        async with asyncio.timeout(DEADLINE_S):
-            yield
-    except TimeoutError as error:
-        raise Unavailable("google") from error
 
 
 def _readable(claims: dict[str, Any], name: str) -> str:

@@ -4,6 +4,7 @@ import heapq
 import time
 from collections.abc import Callable
 
+from madar import metrics
 from madar.clients.upstash import Away, Upstash
 from madar.domain.rates import Decision, Rate, Store, decide, describe
 
@@ -83,6 +84,7 @@ class Limiter:
                 return await self._shared.take(policy=policy, key=key, rate=rate, cost=cost)
             except Away:
                 self.fallbacks += 1
+                metrics.limit_fallbacks.inc()
         return await self._here.take(policy=policy, key=key, rate=rate, cost=cost)
 
 

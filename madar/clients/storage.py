@@ -22,6 +22,7 @@ import obstore.exceptions
 from itsdangerous import BadData, URLSafeSerializer
 from obstore.store import AzureStore, LocalStore, S3Store
 
+from madar import metrics
 from madar.clients.buckets import Patience, open_bucket
 from madar.clients.signed_links import Grant
 from madar.errors import NotFound, Unavailable
@@ -81,6 +82,7 @@ class Storage:
         self._directory = settings.storage_dir
         self._bucket = open_bucket(settings, patience)
         self._bucket_name = settings.aws_bucket_name
+        self.answers = True  # as of the last call, and until there was one
         self._total_s = patience.total_s
         self._base_url = f"{settings.app_url.rstrip('/')}/files/"
         self._secret = str(settings.jwt_secret).encode()
@@ -247,13 +249,21 @@ class Storage:
         except FileNotFoundError as error:
             if not _NO_BUCKET.search(str(error)):
                 raise NotFound from error
+            self._count_failure("refused")
             log.error("storage.refused", extra={"why": "no such bucket"})  # noqa: TRY400 - not ours
             raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
         except _REFUSALS as error:
+            self._count_failure("refused")
             log.error("storage.refused", extra={"why": type(error).__name__})  # noqa: TRY400
             raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
         except (OSError, obstore.exceptions.BaseError) as error:
+            self._count_failure("away")
             raise Unavailable("storage", retry_after_s=RETRY_AFTER_S) from error
+        self.answers = True
+
+    def _count_failure(self, reason: str) -> None:
+        self.answers = False
+        metrics.storage_failures.labels(reason).inc()
 
     async def _put(
         self, store: S3Store | AzureStore | LocalStore, key: str, content: bytes
@@ -269,6 +279,7 @@ class Storage:
             await store.put_async(key, content, attributes=attributes, use_multipart=False)
         stored = await store.head_async(key)
         if stored["size"] != len(content) or not await _holds(store, key, content, stored["e_tag"]):
+            metrics.storage_failures.labels("altered").inc()
             log.error("storage.altered", extra={"object_key": key, "size": stored["size"]})
             raise Unavailable("storage", retry_after_s=RETRY_AFTER_S)
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import httpx
 
+from madar import metrics
 from madar.clients.tls import tls_context
 from madar.settings import Settings
 
@@ -27,6 +28,7 @@ PAUSE_S = 15
 PROBE_S = 1
 # A new connection takes most of the budget, so one is kept longer than httpx's five seconds.
 LIMITS = httpx.Limits(max_connections=100, max_keepalive_connections=20, keepalive_expiry=60)
+_open = metrics.breaker_open.labels("upstash")
 
 
 class Away(Exception):
@@ -68,12 +70,14 @@ class Breaker:
             self._rest(now)
         elif is_many and now - self._failed_at[0] <= FAILURES_WITHIN_S:
             log.warning("upstash.away")
+            _open.set(1)
             self._rest(now)
 
     def succeeded(self) -> None:
         """Only a probe closes it again; a late answer to an earlier call says little."""
         if self._is_probing:
             log.warning("upstash.back")
+            _open.set(0)
             self._failed_at.clear()
             self._next_probe_at, self._is_probing = None, False
 

@@ -59,6 +59,14 @@ class Outcome:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Timing:
+    """`late_s`: from the first estimate to the completion; less than 0: it was done earlier."""
+
+    took_s: float | None
+    late_s: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Download:
     master_key: str
     prompt: str
@@ -395,6 +403,6 @@ async def renumber_line(conn: Connection, *, n: int) -> list[UUID]:
     return [row.id for row in await _sql.many(conn, "renumber_line", _Moved, n=n)]
 
 
-async def get_lateness(conn: Connection, *, id: UUID) -> float | None:
-    """Seconds between the first estimate and the completion; less than 0: it was done earlier."""
-    return await _sql.value(conn, "get_lateness", id=id)
+async def get_timing(conn: Connection, *, id: UUID) -> Timing | None:
+    """None: its row is gone by now."""
+    return await _sql.maybe(conn, "get_timing", Timing, id=id)

@@ -56,6 +56,16 @@ async def has_worker(conn: Connection) -> bool:
     return await _sql.value(conn, "has_worker")
 
 
+@dataclass(frozen=True, kw_only=True)
+class Helpers:
+    has_worker: bool
+    is_fal_closed: bool
+
+
+async def get_helpers(conn: Connection) -> Helpers:
+    return await _sql.one(conn, "get_helpers", Helpers)
+
+
 async def get_clock(conn: Connection) -> float:
     """The server's clock, in seconds since 1970."""
     return await _sql.value(conn, "get_clock")

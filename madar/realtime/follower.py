@@ -1,6 +1,7 @@
 """One signed-in connection, whatever kind it is: what it joined and what it is told."""
 
 import asyncio
+import logging
 import random
 import re
 from collections.abc import AsyncGenerator
@@ -23,6 +24,8 @@ from madar.realtime.inbox import OVERFLOW, Inbox
 from madar.realtime.live import Live
 from madar.realtime.messages import ERROR, JOINED, Json, Message
 from madar.realtime.pace import Pace
+
+log = logging.getLogger(__name__)
 
 MAX_JOINED = 100
 MAX_MESSAGE_BYTES = 4096
@@ -51,11 +54,15 @@ async def following(live: Live, viewer: Viewer, language: Language) -> AsyncGene
         raise TooManySockets
     life_s = LIFE_S * random.uniform(1 - LIFE_SPREAD, 1 + LIFE_SPREAD)  # noqa: S311
     ageing = asyncio.get_running_loop().call_later(life_s, inbox.end, OLD)
+    facts = {"user_id": str(viewer.id), "session_id": str(viewer.session_id)}
+    log.info("live.opened", extra=facts)
     try:
         yield Follower(live, viewer, language, inbox)
     finally:
         ageing.cancel()
         live.hub.close(inbox)
+        ending = inbox.ending.code if inbox.ending else None
+        log.info("live.closed", extra={**facts, "ending": ending})
 
 
 class Follower:

@@ -143,6 +143,15 @@ class Hub:
         return list(self._followed)
 
     @property
+    def is_ending(self) -> bool:
+        return self._ending is not None
+
+    @property
+    def connections(self) -> int:
+        """How many are open. May be asked from another thread."""
+        return len(self._inboxes)
+
+    @property
     def sessions(self) -> dict[UUID, UUID]:
         """Whose session each is that has a connection here."""
         return {inbox.session_id: inbox.user_id for inbox in self._inboxes}

@@ -5,6 +5,7 @@ import time
 from typing import Final, Literal, TypeVar
 from uuid import UUID
 
+from madar import metrics
 from madar.realtime.endings import Ending
 from madar.realtime.messages import Told
 
@@ -70,7 +71,8 @@ class Inbox:
         self._place(told)
         if self.mine is not None and len(self._finals) + len(self._progress) > MAX_WAITING:
             self.is_overflowed = True
-            self._drop_unjoined()
+            metrics.live_overflows.inc()
+            metrics.live_dropped.inc(self._drop_unjoined())
         self._wake()
 
     def show(self, generation_id: UUID, version: int) -> None:
@@ -126,10 +128,14 @@ class Inbox:
         other.pop(told.id, None)
         place[told.id] = told
 
-    def _drop_unjoined(self) -> None:
+    def _drop_unjoined(self) -> int:
+        """How many these were."""
+        dropped = 0
         for waiting in (self._finals, self._progress):
             for generation_id in waiting.keys() - self.joined.keys() - self._parted:
                 del waiting[generation_id]
+                dropped += 1
+        return dropped
 
     def _take(self) -> Told | Literal["overflow"] | Ending | None:
         if self.ending:

@@ -18,6 +18,10 @@ class Live:
     finish: Finish
     exit: Exit = field(default_factory=Exit)
 
+    @property
+    def is_stopping(self) -> bool:
+        return self.hub.is_ending
+
     def stop(self, ending: Ending) -> None:
         """Every connection ends by itself then, whatever its kind."""
         self.hub.end_all(ending)

@@ -499,9 +499,10 @@ SELECT id
   FROM told_so
  WHERE is_moved;
 
--- name: get_lateness(id) value
--- For a worker that completed it: by how many seconds later it was done than estimated at first.
--- Null: nothing was.
-SELECT extract(epoch FROM completed_at - promised_at)::float8
+-- name: get_timing(id) maybe
+-- For a worker that completed it: how long its person waited, and by how much longer than estimated
+-- at first (null: nothing was).
+SELECT extract(epoch FROM completed_at - created_at)::float8 AS took_s,
+       extract(epoch FROM completed_at - promised_at)::float8 AS late_s
   FROM generations
  WHERE id = $1;

@@ -24,6 +24,15 @@ SELECT EXISTS (SELECT
                  FROM procrastinate_workers
                 WHERE last_heartbeat > now() - interval '60 seconds');
 
+-- name: get_helpers() one
+-- What a web process leans on beside this database: a worker, as above, and Fal's gate.
+SELECT EXISTS (SELECT
+                 FROM procrastinate_workers
+                WHERE last_heartbeat > now() - interval '60 seconds') AS has_worker,
+       EXISTS (SELECT
+                 FROM fal_gate
+                WHERE closed_until > now()) AS is_fal_closed;
+
 -- name: get_clock() value
 -- For the operator's doctor: the server's clock, in seconds since 1970.
 SELECT extract(epoch FROM clock_timestamp())::float8;

@@ -62,10 +62,11 @@ def test_web_and_worker_tell_their_numbers_beside_each_other(make: Make) -> None
     settings = make(reconcile_every_s=60)
     with started(settings) as running:
         running.wait_until_healthy()
-        web = eventually(lambda: scraped(settings.metrics_port))
-        worker = eventually(lambda: scraped(settings.worker_metrics_port))
         with httpx.Client(trust_env=False) as http:
             public = http.get(f"{settings.app_url}/metrics").status_code
+            http.request("BREW", f"{settings.app_url}/api/styles")
+        web = eventually(lambda: scraped(settings.metrics_port))
+        worker = eventually(lambda: scraped(settings.worker_metrics_port))
         assert running.end() == 0
 
     assert public == 404
@@ -75,7 +76,16 @@ def test_web_and_worker_tell_their_numbers_beside_each_other(make: Make) -> None
     assert worker[of("duplicate_paid_total")] == 0
     assert worker[of("gate_closed", reason="")] == 0
     assert worker[of("generations", state="queued")] == 0
+    assert worker[of("active_users")] == 0
+    assert worker[of("storage_bytes", kind="masters")] == 0
     assert of("database_up") not in web
+    assert web[of("http_requests_total", method="GET", route="<unmatched>", status="404")] == 1
+    assert web[of("http_response_seconds_count", method="other", route="/api/styles")] == 1
+    assert web[of("live_connections")] == 0
+    assert web[of("event_loop_lag_seconds_count")] > 0
+    for told in (web, worker):
+        assert told[of("pool_connections")] >= 1
+        assert told[of("pool_refusals_total")] == 0
     assert ("process_resident_memory_bytes", frozenset[tuple[str, str]]()) in web
 
 
@@ -95,7 +105,11 @@ def test_the_worker_tells_what_the_database_knows(
         " created_at = now() - interval '90 seconds'"
     )
     conn.execute("INSERT INTO counters VALUES ('duplicate_paid', 3)")
-    conn.execute("INSERT INTO purges (object_key) VALUES ('aa/x.png')")
+    conn.execute(
+        "INSERT INTO purges (object_key, due_at, created_at)"
+        " VALUES ('aa/x.png', now() + interval '1 day', now() - interval '700 seconds')"
+    )
+    conn.execute("UPDATE generations SET master_key = id, file_size_bytes = 1000")
     conn.execute(
         "UPDATE fal_gate SET failing_since = now(), reason = 'key_refused',"
         " closed_until = now() + interval '1 day'"
@@ -109,6 +123,9 @@ def test_the_worker_tells_what_the_database_knows(
 
     assert told[of("generations", state="queued")] == 2
     assert told[of("generations_oldest_age_seconds", state="queued")] >= 90
+    assert told[of("active_users")] == 1
+    assert told[of("storage_bytes", kind="masters")] == 2000
+    assert told[of("purges_oldest_age_seconds")] >= 700
     assert told[of("duplicate_paid_total")] == 3
     assert told[of("gate_closed", reason="key_refused")] == 1
 
