@@ -11,6 +11,7 @@ from madar import queue
 from madar.actions.advance import advance_generation
 from madar.actions.work import Worker
 from madar.errors import TooBusy, Unavailable
+from madar.log import about
 
 log = logging.getLogger(__name__)
 
@@ -25,10 +26,11 @@ def register(app: App) -> None:
     ) -> None:
         """Only a wake-up: what it cannot do now, the reconciler does later."""
         try:
-            async with asyncio.timeout(DRIVE_S):
-                await advance_generation(
-                    worker_of(context), UUID(generation_id), may_be_suspect=False
-                )
+            with about(job_id=context.job.id):
+                async with asyncio.timeout(DRIVE_S):
+                    await advance_generation(
+                        worker_of(context), UUID(generation_id), may_be_suspect=False
+                    )
         except (TooBusy, Unavailable, TimeoutError) as error:
             extra = {"job_id": context.job.id, "why": type(error).__name__}
             log.warning("job.interrupted", extra=extra)

@@ -13,13 +13,14 @@ from urllib.parse import quote
 
 HIDDEN = "[hidden]"
 MIN_SECRET_CHARACTERS = 8  # a shorter one would be found in ordinary words
+MAX_CHARACTERS = 2_000
 MAX_MESSAGE_CHARACTERS = 300
 CAUSE = "\nThe above exception was the direct cause of the following exception:\n"
 CONTEXT = "\nDuring handling of the above exception, another exception occurred:\n"
 
 _PATTERNS = (
     (re.compile(r"(?<=://)[^/\s@]+@"), f"{HIDDEN}@"),  # user and password in an address
-    (re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s?#'\"]*)[?#][^\s'\"]*"), rf"\1?{HIDDEN}"),
+    (re.compile(r"(\b[a-z][a-z0-9+.-]{0,20}://[^\s?#'\"]*)[?#][^\s'\"]*"), rf"\1?{HIDDEN}"),
     (re.compile(r"\beyJ[\w-]+\.[\w-]+\.[\w-]*"), HIDDEN),  # a JSON web token
     (re.compile(r"\b([Bb]earer|Basic)\s+[^\s'\",]{8,}"), rf"\1 {HIDDEN}"),
     (
@@ -32,6 +33,8 @@ _PATTERNS = (
     ),
     (re.compile(r"[^\s@'\"<>(),;:=\[\]]{1,64}@[^\s@'\"<>(),;:=\[\]]+\.[^\W\d_]{2,}"), HIDDEN),
 )
+# Without any of these none of the patterns fits, as for most of what is written.
+_SUSPECT = re.compile(r"[@=:]|eyJ|earer|Basic")
 # Libraries quote what they were given. Names, types and paths help; anything longer may be a
 # person's words.
 _QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|\([^()]*\)=\([^()]*\)")
@@ -54,10 +57,13 @@ def hide(secrets: Iterable[str]) -> None:
 
 
 def clean(text: str) -> str:
+    """Short enough, too, that looking through it holds nobody up."""
     if _secrets:
         text = _secrets.sub(HIDDEN, text)
-    for pattern, instead in _PATTERNS:
-        text = pattern.sub(instead, text)
+    text = text[:MAX_CHARACTERS]
+    if _SUSPECT.search(text):
+        for pattern, instead in _PATTERNS:
+            text = pattern.sub(instead, text)
     return text
 
 
@@ -86,7 +92,7 @@ def message_of(error: BaseException) -> str:
 
 
 def clean_message(text: str) -> str:
-    first = text.strip().partition("\n")[0]
+    first = text.strip().partition("\n")[0][:MAX_CHARACTERS]
     return clean(_QUOTED.sub(_only_a_name, first))[:MAX_MESSAGE_CHARACTERS]
 
 

@@ -1,5 +1,6 @@
 """What may be written down: no secrets, no words of a person, and still enough to help."""
 
+import time
 from collections.abc import Generator
 from uuid import UUID
 
@@ -91,3 +92,13 @@ def test_facts_become_what_json_knows() -> None:
         "why": "KeyError: '…'",
         "5": True,
     }
+
+
+@pytest.mark.parametrize("text", ["http://", "a.", "'", "(", "x@", "token=", "\\'", "/a"])
+def test_no_text_takes_long(text: str) -> None:
+    began_at = time.perf_counter()
+
+    message_of(RuntimeError(text * 50_000))
+    clean(text * 50_000)
+
+    assert time.perf_counter() - began_at < 1
