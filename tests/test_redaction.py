@@ -82,7 +82,7 @@ def test_facts_become_what_json_knows() -> None:
     fact = {
         "keys": ["a@b.co", 3, None],
         "id": UUID(int=7),
-        "error": KeyError("so many words"),
+        "why": KeyError("so many words"),
         5: True,
     }
 
