@@ -15,7 +15,8 @@ import pytest
 from madar import app, supervision
 from madar.api.routes import resources
 from madar.cli import cli
-from madar.settings import LOCAL_VALUES, ROOT, Settings, load_settings
+from madar.settings import ROOT, Settings, load_settings
+from madar.settings_checks import LOCAL_VALUES
 from tests.container.contents import UID
 from tests.test_settings import SECRET
 

@@ -28,10 +28,9 @@ def test_pictures_are_counted_once_from_start_to_end(product: Product, amal: Per
         assert amal.post(f"/api/generations/{cancelled}/cancel").status_code == 200
     key = {"Idempotency-Key": "the same twice"}
     wish = {"style": "voxel-3d", "inputType": "text", "textPrompt": "a red rocket"}
-    for _ in range(2):
-        made = amal.post("/api/generations", json=wish, headers=key).json()["id"]
+    asked = [amal.post("/api/generations", json=wish, headers=key).json() for _ in range(2)]
     with product.working():
-        assert amal.finished(made)["status"] == "completed"
+        assert amal.finished(asked[0]["id"])["status"] == "completed"
         refused = amal.create(textPrompt="a red rocket [sim:refuse]")["id"]
         assert amal.finished(refused)["errorCode"] == "content_policy"
 

@@ -27,6 +27,9 @@ PAGE = """<!doctype html>
 """
 
 
+Well = Literal["ok", "unavailable"]
+
+
 class Pause(WireModel):
     """An operator lets no picture be begun since then; `reason` is in the reader's language."""
 
@@ -37,7 +40,7 @@ class Pause(WireModel):
 class Health(WireModel):
     status: Literal["ok", "degraded"]
     version: str
-    checks: dict[str, Literal["ok", "unavailable"]]
+    checks: dict[str, Well]
     pause: Pause | None = None
 
 
@@ -115,7 +118,7 @@ def _status_of(works: Mapping[str, bool]) -> Literal["ok", "degraded"]:
     return "ok" if all(works.values()) else "degraded"
 
 
-def _words_of(works: Mapping[str, bool]) -> dict[str, str]:
+def _words_of(works: Mapping[str, bool]) -> dict[str, Well]:
     return {name: "ok" if is_well else "unavailable" for name, is_well in works.items()}
 
 
