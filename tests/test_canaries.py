@@ -156,7 +156,7 @@ def test_no_planted_secret_comes_out_anywhere(
     id = live_for_a_while(product, amal, plant)  # noqa: A001
     forbid(product, "generations", "NOT is_liked")
     forbid(product, "attempts", "state <> 'sent'")
-    forbid(product, "users", "email NOT LIKE 'second%'")
+    forbid(product, "users", "email NOT LIKE 'second%%'")
     answers = come_with_secrets(product, amal, plant)
     say_on_sockets(product, plant)
     answers += [amal.http.patch(f"/api/generations/{id}", json={"isLiked": True})]

@@ -479,7 +479,7 @@ def test_an_endpoint_is_an_address(monkeypatch: pytest.MonkeyPatch, url: str) ->
 def test_a_sentry_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
     told = refused(monkeypatch, {**NEEDED, "SENTRY_DSN": dsn})
 
-    assert "SENTRY_DSN: cannot be read" in told
+    assert "SENTRY_DSN cannot be read" in told
     assert SECRET not in told
 
 

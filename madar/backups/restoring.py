@@ -17,7 +17,7 @@ from madar.backups.manifest import Manifest
 from madar.backups.showing import Report
 from madar.backups.steadily import steadily
 from madar.clients.storage import Storage
-from madar.db import backups, copying, migrate
+from madar.db import backups, copying, migrate, system
 from madar.db.copying import SEEDED
 from madar.db.sql import Connection
 
@@ -56,7 +56,7 @@ async def look_at_target(url: str, storage: Storage) -> Target:
                 f"Madar is running on this database ({sessions} connections). Stop web and workers "
                 "first. Nothing was changed."
             )
-        applied = {one.version for one in await backups.list_applied_migrations(conn)}
+        applied = {one.version for one in await system.list_applied_migrations(conn)}
         if unknown := applied - {migration.version for migration in migrate.read_migrations()}:
             raise Refused(
                 f"The database has migration {min(unknown)}; this release has not. Nothing was "

@@ -19,7 +19,7 @@ from madar.backups.manifest import Manifest, Summary
 from madar.backups.showing import Report
 from madar.backups.steadily import steadily
 from madar.clients.storage import Storage
-from madar.db import backups, copying
+from madar.db import backups, copying, system
 from madar.db.sql import Connection
 from madar.errors import NotFound
 
@@ -65,8 +65,8 @@ async def take_backup(url: str, storage: Storage, file: BinaryIO, report: Report
 
 
 async def _describe(conn: Connection) -> Manifest:
-    server = await backups.get_server(conn)
-    applied = await backups.list_applied_migrations(conn)
+    server = await backups.get_dumped_server(conn)
+    applied = await system.list_applied_migrations(conn)
     return Manifest(
         madar=__version__,
         postgres=server.version,

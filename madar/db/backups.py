@@ -28,12 +28,6 @@ class Sequence:
 
 
 @dataclass(frozen=True, kw_only=True)
-class AppliedMigration:
-    version: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True)
 class DatabaseServer:
     """Its clock, as the transaction has it, and its version."""
 
@@ -58,12 +52,8 @@ async def list_sequences(conn: Connection) -> list[Sequence]:
     return await _sql.many(conn, "list_sequences", Sequence)
 
 
-async def list_applied_migrations(conn: Connection) -> list[AppliedMigration]:
-    return await _sql.many(conn, "list_applied_migrations", AppliedMigration)
-
-
-async def get_server(conn: Connection) -> DatabaseServer:
-    return await _sql.one(conn, "get_server", DatabaseServer)
+async def get_dumped_server(conn: Connection) -> DatabaseServer:
+    return await _sql.one(conn, "get_dumped_server", DatabaseServer)
 
 
 async def count_sessions_of_madar(conn: Connection) -> int:

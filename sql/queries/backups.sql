@@ -32,12 +32,7 @@ SELECT s.relname::text AS sequence_name, t.relname::text AS table_name,
    AND d.deptype IN ('a', 'i')
    AND s.relnamespace = current_schema()::regnamespace;
 
--- name: list_applied_migrations() many
-SELECT version, sha256
-  FROM schema_migrations
- ORDER BY version;
-
--- name: get_server() one
+-- name: get_dumped_server() one
 -- In a transaction the time is that of its begin: nothing that its snapshot lacks is older.
 SELECT now() AS now, current_setting('server_version') AS version;
 

@@ -51,7 +51,7 @@ SELECT current_setting('server_version_num')::int AS version_number,
            AND coalesce(application_name, '') NOT IN ('madar', 'madar doctor')) AS other_connections;
 
 -- name: list_applied_migrations() many
--- For the operator's doctor: what this database says was applied.
+-- For the operator: what this database says was applied.
 SELECT version, sha256
   FROM schema_migrations
  ORDER BY version;
