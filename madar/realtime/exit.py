@@ -22,8 +22,10 @@ class Exit:
             asyncio.get_running_loop().call_soon(self._let_out)
 
     def _let_out(self) -> None:
+        """Each by itself: one that fails keeps nobody inside."""
+        loop = asyncio.get_running_loop()
         for _ in range(min(A_ROUND, len(self._leaving))):
-            self._leaving.popleft()()
+            loop.call_soon(self._leaving.popleft())
         self._is_open = bool(self._leaving)
         if self._is_open:
-            asyncio.get_running_loop().call_soon(self._let_out)
+            loop.call_soon(self._let_out)

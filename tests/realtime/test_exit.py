@@ -36,13 +36,36 @@ def test_a_few_go_in_each_round_in_their_order() -> None:
             await asyncio.sleep(0)
             rounds.append(len(gone))
         exit_.pass_through(lambda: gone.append(-1))
-        await asyncio.sleep(0)
+        await _rounds(2)
         return rounds
 
     rounds = asyncio.run(main())
 
     assert [b - a for a, b in itertools.pairwise(rounds) if b > a] == [A_ROUND] * 3
     assert gone == [*range(3 * A_ROUND), -1]
+
+
+def test_one_that_fails_keeps_nobody_inside() -> None:
+    gone: list[int] = []
+    failed: list[object] = []
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_exception_handler(lambda _, told: failed.append(told))
+        exit_ = Exit()
+        exit_.pass_through(lambda: gone.remove(0))
+        for number in range(2 * A_ROUND):
+            exit_.pass_through(lambda number=number: gone.append(number))
+        await _rounds(5)
+
+    asyncio.run(main())
+
+    assert len(failed) == 1
+    assert gone == [*range(2 * A_ROUND)]
+
+
+async def _rounds(n: int) -> None:
+    for _ in range(n):
+        await asyncio.sleep(0)
 
 
 def test_who_is_on_the_way_out_is_no_trouble(
