@@ -52,6 +52,11 @@ async def list_sequences(conn: Connection) -> list[Sequence]:
     return await _sql.many(conn, "list_sequences", Sequence)
 
 
+async def get_schema_name(conn: Connection) -> str:
+    found: str = await _sql.value(conn, "get_schema_name")
+    return found
+
+
 async def get_dumped_server(conn: Connection) -> DatabaseServer:
     return await _sql.one(conn, "get_dumped_server", DatabaseServer)
 

@@ -150,10 +150,7 @@ async def drop_everything(conn: Connection) -> None:
     """Back to a database without tables: what a newer release made of it cannot be taken back."""
     async with conn.transaction():
         await conn.execute(SQL("SET LOCAL lock_timeout = {}").format(LOCK_TIMEOUT))
-        cursor = await conn.execute("SELECT current_schema()")
-        found = await cursor.fetchone()
-        assert found
-        schema = Identifier(found[0])
+        schema = Identifier(await backups.get_schema_name(conn))
         await conn.execute(SQL("DROP SCHEMA {} CASCADE").format(schema))
         await conn.execute(SQL("CREATE SCHEMA {}").format(schema))
         await conn.execute(SQL("GRANT USAGE ON SCHEMA {} TO PUBLIC").format(schema))  # as initdb

@@ -32,6 +32,10 @@ SELECT s.relname::text AS sequence_name, t.relname::text AS table_name,
    AND d.deptype IN ('a', 'i')
    AND s.relnamespace = current_schema()::regnamespace;
 
+-- name: get_schema_name() value
+-- Where the tables are.
+SELECT current_schema()::text;
+
 -- name: get_dumped_server() one
 -- In a transaction the time is that of its begin: nothing that its snapshot lacks is older.
 SELECT now() AS now, current_setting('server_version') AS version;
