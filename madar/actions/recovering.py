@@ -63,6 +63,8 @@ async def look_back(work: Work) -> Outcome | Unsent | None:
 
 async def _look_later(work: Work, next_s: float) -> Outcome | None:
     """Nobody waits longer for it than for any other."""
+    if work.claimed.is_paused:
+        return await work.hold(next_s)
     if work.claimed.is_overdue:
         return await give_up(work, "submit_unresolved")
     return await work.postpone(next_s)

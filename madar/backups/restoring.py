@@ -1,6 +1,6 @@
 """A backup goes back: objects first, then all rows in one transaction, then younger migrations.
 
-Whoever breaks it off before that transaction finds a database without rows and may begin again.
+Whoever breaks it off before that transaction finds no row of the backup and may begin again.
 """
 
 import asyncio
@@ -85,8 +85,8 @@ async def restore_backup(
             unfinished = await _load(conn, file, checked, target, report)
     except psycopg.errors.LockNotAvailable as error:
         raise Refused(
-            "Somebody is using the database, and no row was changed. Stop web and workers, then "
-            "begin again."
+            "Somebody is using the database, and no row of the backup is in it. Stop web and "
+            "workers, then begin again."
         ) from error
     report("migrating", done=0, total=1)
     await asyncio.to_thread(migrate.up, url)
@@ -106,9 +106,17 @@ async def _prepare(url: str, target: Target, manifest: Manifest) -> None:
     """The tables as they were when the backup was taken."""
     versions = manifest.migrations.keys()
     if target.migrations - versions:
-        async with copying.open_connection(url) as conn:
+        async with copying.open_connection(url) as conn, conn.transaction():
+            await _seize(conn, target)
             await copying.drop_everything(conn)
     await asyncio.to_thread(migrate.up, url, only=versions)
+
+
+async def _seize(conn: Connection, target: Target) -> None:
+    """All tables to ourselves, with no more in them than was agreed upon. Raises Refused."""
+    await copying.lock(conn)
+    if await _used_rows(conn) and not target.rows:
+        raise Refused("Somebody has used the database meanwhile; none of its rows was changed.")
 
 
 async def _put_objects(file: BinaryIO, checked: Checked, storage: Storage, report: Report) -> None:
@@ -127,9 +135,7 @@ async def _put_objects(file: BinaryIO, checked: Checked, storage: Storage, repor
 async def _load(
     conn: Connection, file: BinaryIO, checked: Checked, target: Target, report: Report
 ) -> int:
-    await copying.lock(conn)
-    if await _used_rows(conn) and not target.rows:
-        raise Refused("Somebody has used the database meanwhile; none of its rows was changed.")
+    await _seize(conn, target)
     await copying.empty(conn)
     tables = {table.name: table for table in checked.manifest.tables}
     total, done = checked.summary.all_rows, 0

@@ -221,7 +221,10 @@ def _ask_again(state: State, picture: "Picture", *, yes: bool) -> None:
 
     async def act(resources: "Resources") -> str:
         answered, _ = await retry_generation(
-            resources, owner_id=picture.user_id, id=picture.id, idempotency_key=None
+            resources,
+            owner_id=picture.user_id,
+            id=picture.id,
+            idempotency_key=f"operator {picture.id}",  # two of them pay once
         )
         return json.loads(answered.body)["id"]
 

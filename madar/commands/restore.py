@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, BinaryIO
 import click
 
 from madar.commands.state_option import state_option
-from madar.commands.terminal import FAILED, UPSTREAM, CommandFailed, talk
+from madar.commands.terminal import FAILED, UPSTREAM, CommandFailed, confirm, talk, yes_option
 from madar.local.state import State, as_text
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ REPLACE, ADD = "--replace-database", "--add-to-storage"
 @click.option(
     ADD, "adds", is_flag=True, help="Even if the storage holds objects: leave them there."
 )
-@click.option("--yes", is_flag=True, help="Do not ask.")
+@yes_option
 @click.option("--json", "as_json", is_flag=True, help="With --check, for programs.")
 @state_option
 @click.pass_context
@@ -112,7 +112,10 @@ def _restore(
             )
     talk("Restored.")
     if unfinished:
-        talk(f"Still to be made: {unfinished:,}. They go on as soon as a worker runs.")
+        talk(
+            f"Still to be made: {unfinished:,}. As soon as a worker runs they go on, or fail where "
+            "their time is over and Fal does not have them."
+        )
 
 
 def _refuse_used(target: "Target", *, replaces: bool, adds: bool) -> None:
@@ -137,8 +140,7 @@ def _ask(checked: "Checked", target: "Target", url: str, storage: "Storage", *, 
         f"To be written: {summary.all_rows:,} rows into {_place_of(url)}, {summary.objects:,} "
         f"objects ({as_text(summary.object_bytes)}) into {storage.place}."
     )
-    if not yes:
-        click.confirm("Go on?", abort=True, err=True)
+    confirm("Go on?", yes=yes)
 
 
 def _place_of(url: str) -> str:
@@ -159,7 +161,10 @@ def _explained(file: Path) -> Generator[None]:
     try:
         yield
     except KeyboardInterrupt:
-        talk(f"Broken off. Begin again; what is in the storage by now is of this backup: {ADD}")
+        talk(
+            f"Broken off. If anything was written, begin again with {ADD}, and with {REPLACE} too "
+            "if the database is said to be in use."
+        )
         raise
     except Damaged as error:
         text = f"{file} is damaged: {error}. Nothing was changed. Take another backup's file."

@@ -116,7 +116,9 @@ def deactivate(*, who: str, yes: bool, state: State) -> None:
         return
     sessions = counted(one.sessions, "session", "sessions")
     confirm(f"Deactivate {one.email} and end {sessions}?", yes=yes)
-    with_resources(state, lambda resources: deactivate_account(resources, user_id=one.id))
+    ended = with_resources(state, lambda resources: deactivate_account(resources, user_id=one.id))
+    if ended is None:
+        raise CommandFailed(f"{one.email} was changed by somebody else meanwhile.")
     talk(f"Deactivated {one.email}. Undo it with: madar users activate {one.id}")
 
 
@@ -131,7 +133,8 @@ def activate(*, who: str, state: State) -> None:
     if one.is_active:
         talk(f"{one.email} is active already.")
         return
-    with_resources(state, lambda resources: activate_account(resources, user_id=one.id))
+    if not with_resources(state, lambda resources: activate_account(resources, user_id=one.id)):
+        raise CommandFailed(f"{one.email} was changed by somebody else meanwhile.")
     talk(f"Activated {one.email}: they can sign in again.")
 
 

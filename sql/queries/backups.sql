@@ -50,7 +50,7 @@ SELECT count(*)
 
 -- name: list_objects_of_rows(first, beyond) many
 -- For the operator: every object between two keys that a row says is there, those in the trash too.
--- The operators are those of the indexes.
+-- The operators are those of the indexes. Uploads of a closed account leave before their rows do.
 SELECT master_key AS object_key
   FROM generations
  WHERE master_key ~>=~ $1
@@ -76,11 +76,13 @@ SELECT object_key
   FROM uploads
  WHERE object_key ~>=~ $1
    AND object_key ~<~ $2
+   AND NOT EXISTS (SELECT FROM users WHERE id = uploads.user_id AND deleted_at IS NOT NULL)
  UNION ALL
 SELECT thumbnail_key
   FROM uploads
  WHERE thumbnail_key ~>=~ $1
-   AND thumbnail_key ~<~ $2;
+   AND thumbnail_key ~<~ $2
+   AND NOT EXISTS (SELECT FROM users WHERE id = uploads.user_id AND deleted_at IS NOT NULL);
 
 -- name: free_restored_generations() exec
 -- For the operator: the workers that had them are not of this database. Whoever saw them go on after
@@ -93,7 +95,12 @@ UPDATE generations
  WHERE next_action_at IS NOT NULL;
 
 -- name: mark_restored(taken_at) exec
--- What was unfinished then may have been sent to Fal since, without a word in these rows.
+-- For the operator: what was unfinished then may have been sent to Fal since, without a word in these
+-- rows. Where that is still open from a restore before, it was so from then on.
 UPDATE installation
-   SET restored_from = $1,
+   SET restored_from = least($1, CASE WHEN EXISTS (
+           SELECT FROM generations
+            WHERE next_action_at IS NOT NULL
+              AND created_at <= installation.restored_at)
+           THEN restored_from END),
        restored_at = now();

@@ -179,7 +179,8 @@ def test_a_damaged_file_changes_nothing(empty: Settings, file: Path) -> None:
 def test_without_a_yes_nothing_happens(empty: Settings, file: Path) -> None:
     asked = run(empty, "restore", file)
 
-    assert asked.exit_code == 1
+    assert asked.exit_code == 2
+    assert "add --yes" in asked.stderr
     assert "To be written: " in asked.stderr
     assert nothing_in(empty.storage_dir)
 

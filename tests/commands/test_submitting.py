@@ -8,6 +8,7 @@ from uuid import UUID
 import pytest
 from websockets.sync.client import ClientConnection
 
+from madar.actions.advance import advance_generation
 from madar.actions.turns import give_turns, pause_submitting, resume_submitting
 from madar.settings import Settings
 from tests.commands.asking import done, refused_at_a_terminal, run, told
@@ -224,13 +225,16 @@ def test_what_fal_answers_meanwhile_does_not_end_the_pause(dsn: str, tmp_path: P
             " WHERE generation_id = %s",
             first,
         )
-        await one.make_due(first)
-        await one.advance(first)
-        await one.advance(second)
+        for each in (first, second):
+            await one.make_due(each)  # which opens the gate as well
+        await one.execute("UPDATE fal_gate SET closed_until = now() + interval '100 years'")
+        for each in (first, second):
+            await advance_generation(one.worker, each)
 
         granted = await give_turns(one.resources)
 
         assert granted == set()
+        assert await one.closed_s() > 10**9, "a worker of the release before sees a closed gate"
         assert fal.posts() == 1
 
     with_odd_fal(dsn, tmp_path, act, fal_concurrency=5)
