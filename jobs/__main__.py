@@ -38,6 +38,9 @@ def run(settings: Settings, *, beats_to: int | None = None) -> int:
     sentry.configure(settings, process="worker")
     try:
         return asyncio.run(_main(settings, beats_to))
+    except Exception:
+        log.exception("worker.failed")
+        raise
     finally:
         sentry.flush()
 

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable, Iterable
+from concurrent.futures import CancelledError
 from typing import Generic, TypeVar
 
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
@@ -80,7 +81,7 @@ class _Reading(Generic[Found]):
         asked = asyncio.run_coroutine_threadsafe(ask(), self._loop)
         try:
             return asked.result(ANSWER_WITHIN_S)
-        except (TimeoutError, TooBusy, Unavailable):
+        except (CancelledError, TimeoutError, TooBusy, Unavailable):
             asked.cancel()
         except Exception:
             # The other numbers are told all the same.

@@ -24,6 +24,7 @@ _UNSAFE = re.compile("[\x00-\x1f\x7f-\x9f\u200e\u200f\u2028-\u202e\u2066-\u2069\
 
 def configure(level: str, *, as_json: bool) -> None:
     """Replace whatever handlers there are; safe to call twice."""
+    logging.raiseExceptions = not as_json  # what cannot be written would go out as it is
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(_JsonLines() if as_json else _Words())
     logging.basicConfig(level=level.upper(), handlers=[handler], force=True)

@@ -59,6 +59,7 @@ generations_failed = Counter(
     ["code"],
     registry=REGISTRY,
 )
+generations_failed.labels("internal")  # a rise from 0 is seen by alerts, a beginning with 1 is not
 generation_seconds = Histogram(
     "madar_generation_seconds",
     "From asking for a picture to having it.",
@@ -84,6 +85,8 @@ storage_failures = Counter(
     ["reason"],
     registry=REGISTRY,
 )
+for _reason in ("away", "refused", "altered"):
+    storage_failures.labels(_reason)
 objects_missing = Counter(
     "madar_objects_missing",
     "Objects of completed pictures that the storage does not have.",

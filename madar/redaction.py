@@ -37,7 +37,11 @@ _PATTERNS = (
 _SUSPECT = re.compile(r"[@=:]|eyJ|earer|Basic")
 # Libraries quote what they were given. Names, types and paths help; anything longer may be a
 # person's words.
-_QUOTED = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"|“[^”]*”|\([^()]*\)=\([^()]*\)")
+# A quotation that was cut off ends with the text; the apostrophe of "can't" begins none.
+_QUOTED = re.compile(
+    r"(?<![^\W_]{2})'(?:[^'\\]|\\.?)*(?:'|$)|\"(?:[^\"\\]|\\.?)*(?:\"|$)|“[^”]*(?:”|$)"
+    r"|\([^()]*\)=\([^()]*\)"
+)
 _NAME = re.compile(r"['\"]([A-Za-z_][\w.-]{0,31}|(/[\w.-]{1,40})+)['\"]", re.ASCII)
 
 _secrets: re.Pattern[str] | None = None

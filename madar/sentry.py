@@ -57,9 +57,11 @@ def traced(op: str) -> Generator[Any]:
         return
     # Without a scope of its own, what runs beside it would be taken for a part of it.
     with _sdk.isolation_scope(), _sdk.start_transaction(op=op, name=op) as transaction:
-        yield transaction
-        for name, identifier in ids().items():
-            transaction.set_tag(name, identifier)
+        try:
+            yield transaction
+        finally:
+            for name, identifier in ids().items():
+                transaction.set_tag(name, identifier)
 
 
 def _configure(settings: Settings, process: str) -> None:

@@ -51,6 +51,7 @@ def check_together(settings: "Settings") -> Iterator[Fault]:
     yield from _upstash(settings)
     yield from _cookie(settings)
     yield from _bucket(settings)
+    yield from _ports(settings)
     if settings.is_production:
         yield from _weak_secrets(settings)
         yield from _not_ours(settings)
@@ -135,6 +136,13 @@ def _cookie(settings: "Settings") -> Iterator[Fault]:
     if settings.cookie_site == "cross" and url.scheme != "https" and url.hostname not in LOOPBACK:
         text = "may be cross only with an APP_URL of https://; browsers drop its cookie else"
         yield Fault(setting="cookie_site", text=text, fix="serve APP_URL by https, or say same")
+
+
+def _ports(settings: "Settings") -> Iterator[Fault]:
+    numbers = (settings.metrics_port, settings.worker_metrics_port)
+    if settings.metrics_port and settings.port in numbers:
+        text = "and the port above it may not be PORT"
+        yield Fault(setting="metrics_port", text=text, fix="set another, or 0 for none")
 
 
 def _bucket(settings: "Settings") -> Iterator[Fault]:

@@ -46,6 +46,9 @@ def test_of_a_text_only_what_is_secret_goes(text: str, left: str | None) -> None
     [
         (KeyError("a red rocket over the sea"), "'…'"),
         (KeyError("image"), "'image'"),
+        (RuntimeError('bad: "a red\nrocket"'), "bad: '…'"),
+        (RuntimeError("bad: '" + "a red rocket " * 300 + "'"), "bad: '…'"),
+        (RuntimeError("can't read 'a red rocket'"), "can't read '…'"),
         (ValueError("invalid literal for int(): 'صاروخ'"), "invalid literal for int(): '…'"),
         (FileNotFoundError(2, "No such file", "/app/x.py"), "[Errno 2] No such file: '/app/x.py'"),
         (RuntimeError("first line\nDETAIL: Failing row contains (a red rocket)"), "first line"),

@@ -475,6 +475,15 @@ def test_an_endpoint_is_an_address(monkeypatch: pytest.MonkeyPatch, url: str) ->
     assert "AWS_ENDPOINT_URL must be like https://" in told
 
 
+@pytest.mark.parametrize("port", ["9091", "9092"])
+def test_numbers_do_not_take_the_port_of_the_api(
+    monkeypatch: pytest.MonkeyPatch, port: str
+) -> None:
+    told = refused(monkeypatch, {**NEEDED, "PORT": port})
+
+    assert "METRICS_PORT and the port above it may not be PORT" in told
+
+
 @pytest.mark.parametrize("dsn", [SECRET, f"https://{SECRET}", f"https://{SECRET}@sentry.io/a"])
 def test_a_sentry_address_that_is_none_is_named(monkeypatch: pytest.MonkeyPatch, dsn: str) -> None:
     told = refused(monkeypatch, {**NEEDED, "SENTRY_DSN": dsn})

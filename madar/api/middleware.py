@@ -52,7 +52,7 @@ class Edge:
             await self._answer(scope, receive, answer)
             if trace:
                 trace.sampled &= not (scope.get("madar.is_stream") or _route_of(scope) in OFTEN)
-                trace.name = f"{scope['method']} {_route_of(scope)}"
+                trace.name = f"{_method_of(scope)} {_route_of(scope)}"
                 trace.set_http_status(answer.status)
         ended = time.perf_counter()
         # A stream took as long as its first byte did; how long it was open is another thing.
@@ -118,10 +118,15 @@ def _route_of(scope: Scope) -> str:
     return getattr(route, "path", "<unmatched>")
 
 
+def _method_of(scope: Scope) -> str:
+    """It is the client's word too."""
+    return scope["method"] if scope["method"] in METHODS else "other"
+
+
 def _measure(scope: Scope, status: int, took_s: float) -> None:
-    """A method is the client's word too, and each label is kept for ever."""
-    method = scope["method"] if scope["method"] in METHODS else "other"
-    route = _route_of(scope)
+    """Each label is kept for ever."""
+    method, route = _method_of(scope), _route_of(scope)
+    metrics.requests.labels(method, route, 500)  # from 0, so that its first one is seen as a rise
     metrics.requests.labels(method, route, status).inc()
     metrics.response_seconds.labels(method, route).observe(took_s)
 
