@@ -7,6 +7,7 @@ import socket
 import threading
 from collections.abc import Callable, Generator
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -75,6 +76,7 @@ class Product:
     settings: Settings
     fal: Fal
     open: contextlib.ExitStack = field(default_factory=contextlib.ExitStack)
+    began_at: datetime = field(default_factory=lambda: datetime.now(UTC))
 
     @property
     def url(self) -> str:
@@ -111,8 +113,14 @@ class Product:
         return database
 
     def submissions(self) -> list[Json]:
+        """Not those of a product before this one, which may have had the same port."""
         found: list[Json] = self.fal.http.get("/simulator/submissions").json()
-        return [one for one in found if (one["webhookUrl"] or "").startswith(self.url)]
+        return [
+            one
+            for one in found
+            if (one["webhookUrl"] or "").startswith(f"{self.url}/")
+            and datetime.fromisoformat(one["receivedAt"]) >= self.began_at
+        ]
 
     @contextlib.contextmanager
     def socket(self, **headers: str) -> Generator[ClientConnection]:
