@@ -13,14 +13,22 @@ from pathlib import Path
 
 LOOK_EVERY_S = 10
 GROWTH, SLACK_BYTES = 1.25, 64 * 2**20
-YOUNG, MIDDLE, NEVER = 2_000, 20, 2**30
+YOUNG, MIDDLE, NEVER = 2_000, 5, 2**30
 
 
 def settle() -> None:
     """What is loaded by now stays for good, and need not be looked at."""
-    gc.collect()
-    gc.freeze()
+    _look_through_everything()
     gc.set_threshold(YOUNG, MIDDLE, NEVER)
+
+
+def grow_old() -> None:
+    """What there is now is not young any more, and is looked at with everything.
+
+    For a crowd that goes: while more is freed than made, Python does not count what it makes, and
+    then looks through a hundred thousand young ones at once.
+    """
+    gc.freeze()
 
 
 async def collect_when_grown() -> None:
@@ -29,8 +37,14 @@ async def collect_when_grown() -> None:
     while True:
         await asyncio.sleep(LOOK_EVERY_S)
         if resident_bytes() >= enough:
-            gc.collect()
+            _look_through_everything()
             enough = _enough()
+
+
+def _look_through_everything() -> None:
+    gc.unfreeze()
+    gc.collect()
+    gc.freeze()
 
 
 def _enough() -> float:

@@ -108,6 +108,8 @@ class Client(asyncio.Protocol):
     def cut(self) -> None:
         """Gone at once: the server hears of it by a reset, and no port stays in TIME_WAIT."""
         gone = self.transport.get_extra_info("socket")
+        if gone is None:
+            return  # the server was quicker
         gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.transport.abort()
 

@@ -5,7 +5,6 @@ line, a list of headers, or what may stand between and behind the chunks of a bo
 """
 
 import asyncio
-from functools import partial
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -82,18 +81,24 @@ class Connection(HttpToolsProtocol):
 class Socket(WebSocketsSansIOProtocol):
     """uvicorn's, but who never reads is cut off: what it was sent would wait here for ever."""
 
+    _lost_by: Exception | None = None
+
     def connection_lost(self, exc: Exception | None) -> None:
-        """Nothing is sent or read from here on; who serves it hears of it in its turn."""
+        """Nothing is sent or read from here on; who serves it hears of it in its turn.
+
+        Ten thousand may be lost in one round of the loop, so each does only what cannot wait.
+        """
+        self._lost_by = exc
         if not self.handshake_complete:
-            self._depart(exc)
+            self._depart()
             return
-        self.stop_keepalive()
         self.disconnected, self.read_paused = True, False
         live: Live = self.app_state["live"]
-        live.exit.pass_through(partial(self._depart, exc))
+        live.exit.pass_through(self._depart)
 
-    def _depart(self, exc: Exception | None) -> None:
-        super().connection_lost(exc)
+    def _depart(self) -> None:
+        super().connection_lost(self._lost_by)
+        self._lost_by = None
         self.conn.parser.close()  # which knows `conn`: a circle would have to be collected
 
     def handle_ping(self) -> None:

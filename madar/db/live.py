@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from uuid import UUID
 
-from madar.db.sql import Connection, Queries
+from madar.db.sql import Connection, Queries, array_of
 from madar.domain.generations import PUBLIC, PublicStatus, State
 
 _sql = Queries("live")
@@ -62,7 +62,7 @@ class Mine:
 
 async def list_news(conn: Connection, *, known: Mapping[UUID, int]) -> list[News]:
     """Of these, those with a newer version than the one given; 0 is older than all."""
-    given = {"ids": list(known), "versions": list(known.values())}
+    given = {"ids": array_of(known), "versions": array_of(known.values())}
     return await _sql.many(conn, "list_news", News, **given)
 
 
@@ -75,7 +75,7 @@ async def list_changed_ids(
     conn: Connection, *, owner_ids: Sequence[UUID], since: int
 ) -> list[Changed]:
     """Of these people, what changed since that moment, or shortly before."""
-    given = {"owner_ids": list(owner_ids), "since": since}
+    given = {"owner_ids": array_of(owner_ids), "since": since}
     return await _sql.many(conn, "list_changed_ids", Changed, **given)
 
 

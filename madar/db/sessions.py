@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from madar.db.sql import Connection, Queries, Source
+from madar.db.sql import Connection, Queries, Source, array_of
 
 _sql = Queries("sessions")
 
@@ -118,7 +118,7 @@ async def list_ended_sessions(
     conn: Connection, *, owners: Mapping[UUID, UUID]
 ) -> list[EndedSession]:
     """Of these, each with whose it is."""
-    given = {"ids": list(owners), "owner_ids": list(owners.values())}
+    given = {"ids": array_of(owners), "owner_ids": array_of(owners.values())}
     return await _sql.many(conn, "list_ended_sessions", EndedSession, **given)
 
 

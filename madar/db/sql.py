@@ -16,10 +16,12 @@ never prepared, so a filter that is null costs nothing and a rare word is known 
 
 import asyncio
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, TypeVar
+from uuid import UUID
 
 from psycopg import AsyncConnection, AsyncRawCursor, OperationalError
 from psycopg.rows import AsyncRowFactory, class_row, tuple_row
@@ -120,6 +122,12 @@ class Queries:
                 raise
             raise OperationalError(f"{name}: no answer within {ANSWER_WITHIN_S} s") from None
         return cursor
+
+
+def array_of(values: Iterable[UUID | int]) -> str:
+    """As PostgreSQL reads it. For thousands: psycopg would take five times as long over a list."""
+    written = [one.hex if isinstance(one, UUID) else str(one) for one in values]
+    return "{" + ",".join(written) + "}"
 
 
 @cache

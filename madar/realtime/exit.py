@@ -4,6 +4,8 @@ import asyncio
 from collections import deque
 from collections.abc import Callable
 
+from madar.memory import grow_old
+
 A_ROUND = 4
 
 
@@ -26,6 +28,7 @@ class Exit:
         loop = asyncio.get_running_loop()
         for _ in range(min(A_ROUND, len(self._leaving))):
             loop.call_soon(self._leaving.popleft())
+        grow_old()
         self._is_open = bool(self._leaving)
         if self._is_open:
             loop.call_soon(self._let_out)

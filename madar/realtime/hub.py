@@ -21,9 +21,9 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.01
 MAX_SOCKETS = 10  # of one person, in this process
-# Read in one tick of what rang, and as many of what may have changed unheard: more would hold the
-# event loop.
-MAX_READ = 1000
+# Read in one tick, of what rang and of what may have changed unheard: more would hold the event
+# loop. The latter waits for nobody, so it takes many short ticks rather than a few long ones.
+MAX_READ, MAX_UNSURE_READ = 1000, 250
 
 ReadNews = Callable[[Mapping[UUID, int]], Awaitable[Sequence[News]]]
 
@@ -45,6 +45,7 @@ class Hub:
     def __init__(self, finish: Finish) -> None:
         self._finish = finish
         self._inboxes: set[Inbox] = set()
+        self._by_session: defaultdict[UUID, set[Inbox]] = defaultdict(set)
         self._sockets: Counter[UUID] = Counter()
         self._wanted: defaultdict[UUID, set[Inbox]] = defaultdict(set)
         self._followed: defaultdict[UUID, set[Inbox]] = defaultdict(set)
@@ -63,6 +64,7 @@ class Hub:
         self._sockets[user_id] += 1
         inbox = Inbox(session_id, user_id=user_id)
         self._inboxes.add(inbox)
+        self._by_session[session_id].add(inbox)
         if self._ending:
             inbox.end(self._ending)
         return inbox
@@ -72,6 +74,7 @@ class Hub:
             self.leave(inbox, generation_id)
         self.leave_mine(inbox)
         self._inboxes.discard(inbox)
+        _discard(self._by_session, inbox.session_id, inbox)
         self._sockets[inbox.user_id] -= 1
         if not self._sockets[inbox.user_id]:
             del self._sockets[inbox.user_id]
@@ -154,12 +157,11 @@ class Hub:
     @property
     def sessions(self) -> dict[UUID, UUID]:
         """Whose session each is that has a connection here."""
-        return {inbox.session_id: inbox.user_id for inbox in self._inboxes}
+        return {one: next(iter(those)).user_id for one, those in self._by_session.items()}
 
     def end_sessions(self, session_ids: Iterable[UUID], ending: Ending = NOT_SIGNED_IN) -> None:
-        ended = set(session_ids)
-        for inbox in self._inboxes:
-            if inbox.session_id in ended:
+        for session_id in session_ids:
+            for inbox in self._by_session.get(session_id, ()):
                 inbox.end(ending)
 
     def end_all(self, ending: Ending) -> None:
@@ -208,7 +210,7 @@ class Hub:
     def _taken(self) -> dict[UUID, _Bell]:
         """What rang, and some of what may have changed unheard."""
         taken = {one: self._changed.pop(one) for one in list(islice(self._changed, MAX_READ))}
-        for _ in range(min(MAX_READ, len(self._unsure))):
+        for _ in range(min(MAX_UNSURE_READ, len(self._unsure))):
             generation_id = self._unsure.pop()
             if generation_id in self._wanted:
                 taken.setdefault(generation_id, _UNHEARD)

@@ -222,7 +222,7 @@ def test_after_a_silence_everything_joined_is_read_again() -> None:
 def test_everything_is_read_by_and_by_and_what_rings_does_not_wait_for_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(hubs, "MAX_READ", 2)
+    monkeypatch.setattr(hubs, "MAX_UNSURE_READ", 2)
     many, table = [uuid4() for _ in range(5)], Table()
 
     async def act(hub: Hub, table: Table) -> None:
@@ -269,7 +269,7 @@ def test_a_second_silence_does_not_begin_the_reading_of_the_first_anew(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """The last would wait for ever; but what was read before it is read once more."""
-    monkeypatch.setattr(hubs, "MAX_READ", 2)
+    monkeypatch.setattr(hubs, "MAX_UNSURE_READ", 2)
     many, table = [uuid4() for _ in range(6)], Table()
 
     async def act(hub: Hub, table: Table) -> None:
