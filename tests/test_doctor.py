@@ -354,6 +354,19 @@ def test_no_secret_is_told_whatever_somebody_says(state: State, stand_in: StandI
     assert "who is <" in str(found["upstash"][0]["text"])
 
 
+def test_nor_the_part_of_an_address_that_is_secret_by_itself(
+    state: State, stand_in: StandIn
+) -> None:
+    password = "of-this-database-alone"
+    with_password = f"postgresql://madar:{password}@127.0.0.1/madar"
+    variables = {**NEEDED, "DATABASE_URL": with_password, "UPSTASH_REDIS_REST_URL": stand_in.url}
+    stand_in.answer = (401, {"error": f"who is {password}"})
+
+    _, found = examine(state, "upstash", **variables, UPSTASH_REDIS_REST_TOKEN="another-one")
+
+    assert "who is [hidden]" in str(found["upstash"][0]["text"])
+
+
 def test_upstash_takes_the_token_or_is_named(state: State, stand_in: StandIn) -> None:
     variables = {**NEEDED, "UPSTASH_REDIS_REST_URL": stand_in.url, "UPSTASH_REDIS_REST_TOKEN": "t"}
 

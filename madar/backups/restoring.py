@@ -11,7 +11,7 @@ from typing import BinaryIO
 
 import psycopg
 
-from madar.backups.archive import Member, Reader
+from madar.backups.archive import Damaged, Member, Reader
 from madar.backups.checking import Checked, key_of, table_of
 from madar.backups.manifest import Manifest
 from madar.backups.showing import Report
@@ -78,8 +78,8 @@ async def restore_backup(
 
     Raises Refused, MigrationFault, Unavailable.
     """
-    await _put_objects(file, checked, storage, report)
     try:
+        await _put_objects(file, checked, storage, report)
         await _prepare(url, target, checked.manifest)
         async with copying.open_connection(url) as conn, conn.transaction():
             unfinished = await _load(conn, file, checked, target, report)
@@ -87,6 +87,11 @@ async def restore_backup(
         raise Refused(
             "Somebody is using the database, and no row of the backup is in it. Stop web and "
             "workers, then begin again."
+        ) from error
+    except Damaged as error:
+        raise Refused(
+            f"The file is not what it was when it was checked: {error}. Not all of it is restored. "
+            "Begin again with one that nobody writes to."
         ) from error
     report("migrating", done=0, total=1)
     await asyncio.to_thread(migrate.up, url)

@@ -47,7 +47,8 @@ SELECT key AS object_key,
 
 -- name: list_named_objects(first, beyond, settled_s) many
 -- For a worker: every object between two keys that must be there for somebody, and has been for a
--- while. The operators are those of the indexes.
+-- while. The operators are those of the indexes. Uploads of a closed account leave before their rows
+-- do.
 SELECT master_key AS object_key
   FROM generations
  WHERE master_key ~>=~ $1
@@ -77,9 +78,11 @@ SELECT object_key
  WHERE object_key ~>=~ $1
    AND object_key ~<~ $2
    AND created_at < now() - make_interval(secs => $3)
+   AND NOT EXISTS (SELECT FROM users WHERE id = uploads.user_id AND deleted_at IS NOT NULL)
  UNION ALL
 SELECT thumbnail_key
   FROM uploads
  WHERE thumbnail_key ~>=~ $1
    AND thumbnail_key ~<~ $2
-   AND created_at < now() - make_interval(secs => $3);
+   AND created_at < now() - make_interval(secs => $3)
+   AND NOT EXISTS (SELECT FROM users WHERE id = uploads.user_id AND deleted_at IS NOT NULL);

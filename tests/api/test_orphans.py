@@ -175,6 +175,20 @@ def test_what_is_being_made_or_is_deleted_is_not_missing(
     assert lost_in(caplog) == []
 
 
+def test_uploads_of_a_closed_account_are_on_their_way_out_and_not_missing(
+    product: Product, amal: Person, caplog: pytest.LogCaptureFixture
+) -> None:
+    uploaded(amal)
+    settle(product)
+    product.execute("UPDATE users SET deleted_at = now(), is_active = false")
+    for path in age(product, days=0):
+        path.unlink()
+
+    reconcile(product)
+
+    assert lost_in(caplog) == []
+
+
 def test_a_bucket_is_cleaned_by_its_owner_only(
     start: Start, s3: S3, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -11,6 +11,7 @@ import psycopg
 import pytest
 
 from madar.backups.checking import check_backup
+from madar.backups.restoring import Refused, look_at_target, restore_backup
 from madar.backups.showing import Stage
 from madar.backups.taking import take_backup
 from madar.clients.storage import Storage
@@ -174,6 +175,22 @@ def test_a_damaged_file_changes_nothing(empty: Settings, file: Path) -> None:
     assert (restored.exit_code, "Nothing was changed" in restored.stderr) == (1, True)
     assert nothing_in(empty.storage_dir)
     assert people(url_of(empty)) == 0
+
+
+def test_a_file_that_changes_after_it_was_checked_is_refused(empty: Settings, file: Path) -> None:
+    stream = io.BytesIO(file.read_bytes())
+    checked = check_backup(stream, size=file.stat().st_size, report=silent)
+    stream.getbuffer()[len(stream.getbuffer()) // 2] ^= 1
+    url, storage = url_of(empty), Storage(empty)
+
+    async def restore() -> None:
+        target = await look_at_target(url, storage)
+        await restore_backup(stream, checked, target, url=url, storage=storage, report=silent)
+
+    with pytest.raises(Refused, match="not what it was when it was checked"):
+        asyncio.run(restore())
+
+    assert people(url) == 0
 
 
 def test_without_a_yes_nothing_happens(empty: Settings, file: Path) -> None:

@@ -20,6 +20,7 @@ from madar.commands.checks import (
 from madar.commands.checks.findings import Check, Finding, Place, problem, skipped
 from madar.commands.here import look_closely
 from madar.local.state import State
+from madar.redaction import HIDDEN
 from madar.settings import Settings, is_secret
 
 ASK_S = 5
@@ -121,4 +122,7 @@ def _without_secrets(finding: Finding, settings: Settings) -> Finding:
         secret = str(getattr(settings, name))
         if len(secret) >= SHORTEST_SECRET:
             text = text.replace(secret, f"<{name.upper()}>")
+    for part in settings.secrets:
+        if len(part) >= SHORTEST_SECRET:
+            text = text.replace(part, HIDDEN)
     return replace(finding, text=text)
