@@ -64,8 +64,10 @@ async def open_resources(
     patience: Patience = SOMEBODY_WAITS,
 ) -> AsyncGenerator[Resources]:
     """Opens without waiting for anybody: what is away at start may come later."""
+    url = url or str(settings.database_url)
+    is_pooled = settings.is_pooled and url != settings.direct_url
     async with (
-        open_pool(url or str(settings.database_url), max_size=pool_size) as pool,
+        open_pool(url, max_size=pool_size, is_pooled=is_pooled) as pool,
         open_fal(settings) as fal,
         open_imaging() as imaging,
         open_upstash(settings) as upstash,
@@ -74,7 +76,7 @@ async def open_resources(
         yield Resources(
             settings=settings,
             pool=pool,
-            reads=Reads(url or str(settings.database_url), pool),
+            reads=Reads(url, pool, is_pooled=is_pooled),
             fal=fal,
             media=Media(settings),
             webhooks=WebhookVerifier(settings, http),

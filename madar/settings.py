@@ -171,6 +171,11 @@ class Settings(BaseModel):
         return self.app_env == "production"
 
     @property
+    def is_pooled(self) -> bool:
+        """Whether DATABASE_URL is a pooler's: why else would there be another address."""
+        return self.direct_url != str(self.database_url)
+
+    @property
     def direct_url(self) -> str:
         """For LISTEN and the queue, which a transaction pooler would silence."""
         return str(self.database_direct_url) or str(self.database_url)

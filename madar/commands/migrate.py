@@ -68,12 +68,15 @@ def plan(*, as_json: bool, state: State) -> None:
 @migrate.command(epilog="Example: madar migrate up")
 @state_option
 def up(*, state: State) -> None:
-    """Apply all that is pending; each migration wholly or not at all."""
-    from madar.commands.here import open_database
+    """Apply all that is pending; each migration wholly or not at all.
+
+    Where DATABASE_URL is a pooler's, the role is given the limits that sessions have elsewhere.
+    """
+    from madar.commands.here import look_around, open_database
     from madar.db.migrate import up as apply
 
     with open_database(state) as url:
-        done = apply(url)
+        done = apply(url, is_pooled=look_around(state).settings.is_pooled)
     for migration in done:
         click.echo(f"{migration.version} {migration.name}")
     talk(f"{len(done)} applied." if done else "Nothing was pending.")

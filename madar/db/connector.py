@@ -18,7 +18,7 @@ from psycopg import AsyncConnection
 from psycopg.sql import SQL, Identifier
 
 from madar.db import system
-from madar.db.pool import KEEPALIVE
+from madar.db.pool import DIRECT
 from madar.liveness import Liveness
 
 log = logging.getLogger(__name__)
@@ -80,7 +80,7 @@ class Connector(PsycopgConnector):
 
     async def _heard(self, channels: list[str]) -> AsyncGenerator[tuple[str, str]]:
         """Until the connection is lost, or silent when it must prove that it lives."""
-        conn = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
+        conn = await AsyncConnection.connect(self._url, autocommit=True, **DIRECT)
         async with conn:
             for channel in channels:
                 async with asyncio.timeout(ANSWER_WITHIN_S):

@@ -58,7 +58,7 @@ class Table:
 async def open_connection(url: str) -> AsyncGenerator[Connection]:
     """Without the limits of a request's statements: copying takes what it takes."""
     options = (
-        "-c statement_timeout=0 -c idle_in_transaction_session_timeout=0"
+        "-c statement_timeout=0 -c lock_timeout=0 -c idle_in_transaction_session_timeout=0"
         # As one server writes a value the other has to read it.
         " -c timezone=UTC -c datestyle=ISO -c intervalstyle=postgres -c client_encoding=UTF8"
     )

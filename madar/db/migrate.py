@@ -19,7 +19,9 @@ from typing import Any
 
 import psycopg
 from psycopg.rows import class_row
+from psycopg.sql import SQL, Identifier
 
+from madar.db.pool import SESSION
 from madar.settings import ROOT
 
 MIGRATIONS = ROOT / "sql" / "migrations"
@@ -97,8 +99,12 @@ def up(
     folder: Path = MIGRATIONS,
     lock_timeout_s: float = LOCK_TIMEOUT_S,
     only: Container[str] | None = None,
+    is_pooled: bool = False,
 ) -> list[Migration]:
-    """Apply all that is pending, or of it `only` these versions; answers what this call applied."""
+    """Apply all that is pending, or of it `only` these versions; answers what this call applied.
+
+    `is_pooled`: requests come through a pooler, so the role is given the limits of their sessions.
+    """
     with psycopg.connect(url, autocommit=True) as conn, _only_runner(conn):
         conn.execute(f"SET lock_timeout = '{lock_timeout_s}s'".encode())
         conn.execute(f"SET statement_timeout = '{STATEMENT_TIMEOUT_S}s'".encode())
@@ -109,7 +115,16 @@ def up(
         todo = [one for one in pending(conn, folder) if only is None or one.version in only]
         for migration in todo:
             _apply(conn, migration)
+        if is_pooled:
+            _limit_sessions(conn)
         return todo
+
+
+def _limit_sessions(conn: Connection) -> None:
+    """What each session asks for where it may; who asks for something else still gets that."""
+    for name, value in SESSION.items():
+        statement = SQL("ALTER ROLE CURRENT_USER IN DATABASE {} SET {} = {}")
+        conn.execute(statement.format(Identifier(conn.info.dbname), Identifier(name), value))
 
 
 def _parse(path: Path) -> Migration:

@@ -23,7 +23,7 @@ from psycopg.adapt import Transformer
 from psycopg.pq import ConnStatus, ExecStatus
 from psycopg.pq.abc import PGresult
 
-from madar.db.pool import KEEPALIVE, Pool, meaning_of, read
+from madar.db.pool import DIRECT, POOLED, Pool, meaning_of, read
 from madar.db.sql import Connection, Query, Source
 from madar.errors import Unavailable
 from madar.liveness import Liveness
@@ -41,10 +41,11 @@ LOOK_EVERY_S = 1.0
 PAUSE_S, MAX_PAUSE_S = 0.1, 30.0
 STEADY_S = 10.0  # a line that lived so long was no failure
 
-# What is asked here is written so that one plan fits all.
-_OPTIONS: dict[str, Any] = {
-    **KEEPALIVE,
-    "options": f"{KEEPALIVE['options']} -c plan_cache_mode=force_generic_plan",
+# What is asked here is written so that one plan fits all. A pooler lets nobody say so; there the
+# server finds it out by itself.
+_DIRECT: dict[str, Any] = {
+    **DIRECT,
+    "options": f"{DIRECT['options']} -c plan_cache_mode=force_generic_plan",
 }
 # Not the query's fault: the server ends the connection; a pooler or a migration took the statement.
 _NOT_HERE = (
@@ -236,8 +237,9 @@ class Line:
 class Reads:
     """The lines of a process, and the pool behind them. Without `run` there are no lines."""
 
-    def __init__(self, url: str, pool: Pool) -> None:
+    def __init__(self, url: str, pool: Pool, *, is_pooled: bool = False) -> None:
         self._url = url
+        self._how = POOLED if is_pooled else _DIRECT
         self.pool = pool
         self._lines: list[Line] = []
         self._wanted = [asyncio.Event() for _ in range(LINES)]
@@ -290,7 +292,7 @@ class Reads:
             wanted.clear()
 
     async def _serve_one(self, wait: Wait) -> None:
-        conn: Connection = await AsyncConnection.connect(self._url, autocommit=True, **_OPTIONS)
+        conn: Connection = await AsyncConnection.connect(self._url, autocommit=True, **self._how)
         try:
             line = Line(conn)
             self._lines.append(line)

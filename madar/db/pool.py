@@ -2,12 +2,14 @@
 
 import asyncio
 import logging
+import select
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import ConnStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from madar.db.sql import ANSWER_WITHIN_S, Connection
@@ -18,9 +20,8 @@ log = logging.getLogger(__name__)
 Pool = AsyncConnectionPool[Connection]
 Result = TypeVar("Result")
 
-# A transaction pooler ignores `options`; set the same on the role there. Times inside JSON that
-# the server builds carry the session's offset, hence the time zone.
-_SESSION = {
+# Times inside JSON that the server builds carry the session's offset, hence the time zone.
+SESSION = {
     "statement_timeout": "5s",
     "lock_timeout": "2s",
     "idle_in_transaction_session_timeout": "10s",
@@ -34,8 +35,19 @@ KEEPALIVE: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 15000,
     "application_name": "madar",
-    "options": " ".join(f"-c {name}={value}" for name, value in _SESSION.items()),
 }
+# How to connect to the server itself.
+DIRECT: dict[str, Any] = {
+    **KEEPALIVE,
+    "options": " ".join(f"-c {name}={value}" for name, value in SESSION.items()),
+}
+# How to connect to a pooler that shares connections by transactions. It refuses whoever wants a
+# session of its own, so `madar migrate up` gives SESSION to the role. And psycopg numbers the
+# statements that it prepares: where the pooler does not keep them apart, another client's statement
+# of that number would answer, with another person's rows.
+POOLED: dict[str, Any] = {**KEEPALIVE, "prepare_threshold": None}
+# What such a pooler says to whoever wants one.
+REFUSED_SESSION = "unsupported startup parameter"
 # The server cannot answer just now: it restarts, is full, or is not there.
 _AWAY = (
     errors.OperationalError,
@@ -46,7 +58,9 @@ _AWAY = (
 
 
 @asynccontextmanager
-async def open_pool(url: str, *, max_size: int = 10) -> AsyncGenerator[Pool]:
+async def open_pool(
+    url: str, *, max_size: int = 10, is_pooled: bool = False
+) -> AsyncGenerator[Pool]:
     """Autocommit connections; transactions are explicit. Opening does not wait for the server."""
     pool: Pool = AsyncConnectionPool(
         url,
@@ -59,7 +73,7 @@ async def open_pool(url: str, *, max_size: int = 10) -> AsyncGenerator[Pool]:
         max_lifetime=1800,
         # Waiting longer between two tries than this would outlast the database's own restart.
         reconnect_timeout=1,
-        kwargs=KEEPALIVE,
+        kwargs=POOLED if is_pooled else DIRECT,
         configure=_configure,
     )
     async with pool:
@@ -78,7 +92,13 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     """
     conn: Connection | None = None
     try:
-        async with pool.connection() as conn:
+        async with AsyncExitStack() as stack:
+            found = await stack.enter_async_context(pool.connection())
+            if _has_died(found):
+                await stack.aclose()
+                await pool.drain()
+                found = await stack.enter_async_context(pool.connection())
+            conn = found
             yield conn
     except (PoolTimeout, TooManyRequests) as error:
         raise Unavailable("database") from error
@@ -90,6 +110,19 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     finally:
         if conn is not None and conn.broken:
             await pool.drain()  # the other connections died with this one
+
+
+def _has_died(conn: Connection) -> bool:
+    """Whether it was ended while it lay in the pool, as by a database that slept or started anew.
+
+    Costs no round trip: hardly anything else comes by itself to a connection that asked nothing.
+    """
+    pgconn, arrived = conn.pgconn, select.poll()
+    with suppress(psycopg.OperationalError):
+        arrived.register(pgconn.socket, select.POLLIN)
+        while arrived.poll(0):  # the server's last words come before the end
+            pgconn.consume_input()
+    return pgconn.status != ConnStatus.OK
 
 
 def meaning_of(error: psycopg.Error) -> Exception:

@@ -26,7 +26,7 @@ from psycopg import AsyncConnection, Notify
 from madar.clients.cache import Cache, styles_key
 from madar.db import sessions, system
 from madar.db.live import Changed, get_moment, list_changed_ids, list_news
-from madar.db.pool import KEEPALIVE, Pool, connection, read
+from madar.db.pool import DIRECT, REFUSED_SESSION, Pool, connection, read
 from madar.db.system import GENERATIONS_CHANNEL, STYLES_CHANNEL
 from madar.errors import Unavailable
 from madar.i18n import LANGUAGES
@@ -89,7 +89,8 @@ class _Proof:
 class Listener:
     """Run `run` in a task group; `heard` is set once a LISTEN has proved itself.
 
-    `on_unheard` is called when the first one of all stands and is deaf: the settings are wrong.
+    `on_unheard` is called when the first one of all stands and is deaf, or is refused by a pooler:
+    the settings are wrong.
     """
 
     def __init__(
@@ -136,8 +137,7 @@ class Listener:
 
     async def _listen(self) -> None:
         self._liveness.beat(LISTEN)
-        conn = await AsyncConnection.connect(self._url, autocommit=True, **KEEPALIVE)
-        async with conn:
+        async with await self._connect() as conn:
             proof = _Proof()
             async with asyncio.timeout(ANSWER_WITHIN_S):
                 for channel in (GENERATIONS_CHANNEL, STYLES_CHANNEL, proof.channel):
@@ -150,6 +150,15 @@ class Listener:
                 await self._follow(conn, proof)
             finally:
                 self._proof = None
+
+    async def _connect(self) -> AsyncConnection:
+        """A pooler that says what it is need not be listened to."""
+        try:
+            return await AsyncConnection.connect(self._url, autocommit=True, **DIRECT)
+        except psycopg.OperationalError as error:
+            if REFUSED_SESSION in str(error) and not self.heard.is_set():
+                self._on_unheard()
+            raise
 
     async def _follow(self, conn: AsyncConnection, proof: _Proof) -> None:
         look_every_s = min(self._liveness.every_s, HEARD_WITHIN_S / 4)

@@ -2,15 +2,23 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
+import psycopg
 import pytest
 
 from madar.db import pool as module
 from madar.db.pool import Pool, connection, open_pool, transaction
+from madar.db.sql import Connection
 from madar.errors import Unavailable
 from tests.processes.proxy import Proxy, proxied
 
 Silence = Callable[[], Awaitable[object]]
+
+CUT = (
+    "SELECT count(pg_terminate_backend(pid, 5000)) FROM pg_stat_activity"
+    " WHERE datname = current_database() AND application_name = 'madar'"
+)
 
 
 async def begins(pool: Pool, silence: Silence) -> None:
@@ -75,6 +83,72 @@ def test_beginning_and_ending_are_bounded(dsn: str, monkeypatch: pytest.MonkeyPa
     assert isinstance(begun, Unavailable)
     assert isinstance(committed, Unavailable)
     assert isinstance(failed, ValueError)
+
+
+@pytest.mark.parametrize("way", [connection, transaction])
+def test_what_died_in_the_pool_is_not_given_to_anybody(
+    dsn: str, way: Callable[[Pool], AbstractAsyncContextManager[Connection]]
+) -> None:
+    async def main() -> None:
+        async with (
+            open_pool(dsn) as pool,
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other,
+        ):
+            await pool.wait()
+            cut = await other.execute(CUT)
+            assert await cut.fetchone() == (2,)
+
+            async with way(pool) as conn:
+                await conn.execute("CREATE TABLE made ()")
+
+            found = await other.execute("SELECT to_regclass('made')")
+            assert await found.fetchone() == ("made",)
+
+    asyncio.run(main())
+
+
+def test_what_a_server_says_by_itself_is_no_death(dsn: str) -> None:
+    async def main() -> None:
+        async with open_pool(dsn) as pool:
+            await pool.wait()
+            async with connection(pool) as conn:
+                pid = conn.info.backend_pid
+                await conn.execute("LISTEN of_nobody")
+            async with await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other:
+                await other.execute("NOTIFY of_nobody")
+            pids: set[int] = set()
+            while pid not in pids:
+                async with connection(pool) as conn:
+                    pids.add(conn.info.backend_pid)
+            assert len(pids) <= 2
+
+    asyncio.run(asyncio.wait_for(main(), 10))
+
+
+def test_a_connection_that_dies_in_a_transaction_is_told_and_nothing_is_done_twice(
+    dsn: str,
+) -> None:
+    async def main() -> None:
+        async with (
+            open_pool(dsn) as pool,
+            await psycopg.AsyncConnection.connect(dsn, autocommit=True) as other,
+        ):
+            begun = 0
+
+            async def make() -> None:
+                nonlocal begun
+                async with transaction(pool) as conn:
+                    begun += 1
+                    await other.execute(CUT)
+                    await conn.execute("CREATE TABLE made ()")
+
+            with pytest.raises(Unavailable):
+                await make()
+            assert begun == 1
+            found = await other.execute("SELECT to_regclass('made')")
+            assert await found.fetchone() == (None,)
+
+    asyncio.run(main())
 
 
 def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(dsn: str) -> None:

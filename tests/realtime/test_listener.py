@@ -1,24 +1,21 @@
 """The LISTEN connection: it proves that it hears, and one that never could is refused in words."""
 
 import contextlib
-import os
-import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Generator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from psycopg.conninfo import conninfo_to_dict
 
 from madar.realtime import listener
 from madar.supervision import NOT_CONFIGURED
 from tests.api.test_live import change, hear, join, live
 from tests.conftest import Start
 from tests.faults.worker_process import environment_of
+from tests.pooler import needs_pgbouncer, pooling
 from tests.processes.proxy import DeafProxy, proxied
 from tests.product import Product, settings_for
 from tests.simulator.harness import Fal, eventually
@@ -175,49 +172,16 @@ def test_a_database_that_is_not_there_yet_is_waited_for(dsn: str, fal: Fal, tmp_
 # A pooler
 
 
-POOLER = "/usr/sbin/pgbouncer"
-
-
-@contextlib.contextmanager
-def pgbouncer(dsn: str, folder: Path) -> Generator[str]:
-    """The address of a PgBouncer that shares connections by transactions."""
-    given: dict[str, Any] = conninfo_to_dict(dsn)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
-    (folder / "users.txt").write_text('"postgres" ""\n')
-    file = folder / "pgbouncer.ini"
-    file.write_text(
-        f"[databases]\n* = host={given['host']} port={given.get('port', 5432)} user=postgres\n"
-        f"[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = {port}\nunix_socket_dir =\n"
-        f"auth_type = any\nauth_file = {folder}/users.txt\npool_mode = transaction\n"
-        "ignore_startup_parameters = extra_float_digits, options\n"
-    )
-    # It refuses to run as root, and the server's socket is for the server's account.
-    owner = f"--reuid={Path(given['host']).stat().st_uid}"
-    as_owner = ["setpriv", owner, "--clear-groups"] if os.geteuid() == 0 else []
-    with subprocess.Popen(
-        [*as_owner, POOLER, "-q", str(file)], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL
-    ) as process:
-        try:
-            eventually(lambda: _answers(port))
-            yield f"postgresql://postgres@127.0.0.1:{port}/{given['dbname']}?sslmode=disable"
-        finally:
-            process.terminate()
-
-
-def _answers(port: int) -> bool | None:
-    with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
-        return True
-    return None
-
-
-@pytest.mark.skipif(not shutil.which(POOLER), reason="apt-get install pgbouncer")
+@needs_pgbouncer
 @pytest.mark.parametrize("is_only_one", [False, True], ids=["for listening", "for everything"])
 def test_a_pooler_that_shares_connections_is_refused(
     dsn: str, fal: Fal, tmp_path: Path, open_folder: Path, *, is_only_one: bool
 ) -> None:
-    open_folder.chmod(0o755)
-    with pgbouncer(dsn, open_folder) as address:
+    """As Neon's is, which refuses a session of one's own; and one that only never delivers."""
+    taken = "extra_float_digits, options, statement_timeout, lock_timeout, plan_cache_mode, "
+    taken += "idle_in_transaction_session_timeout"
+    changed = {"ignore_startup_parameters": taken} if is_only_one else {}
+    with pooling(dsn, open_folder, **changed) as address:
         urls = {} if is_only_one else {"database_direct_url": address}
         with serving(address if is_only_one else dsn, fal, tmp_path, **urls) as process:
             assert "leads to a pooler" in refused(process)
