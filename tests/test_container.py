@@ -15,6 +15,8 @@ import pytest
 from madar import app, supervision
 from madar.api.routes import resources
 from madar.cli import cli
+from madar.commands.checks.database import FOR_MIGRATIONS
+from madar.resources import direct_connections, pooled_connections, worker_pool
 from madar.settings import ROOT, Settings, load_settings
 from madar.settings_checks import LOCAL_VALUES
 from tests.container.contents import UID
@@ -45,6 +47,26 @@ def test_hadolint_has_nothing_to_say() -> None:
         [HADOLINT, "Dockerfile"], cwd=ROOT, capture_output=True, text=True, check=False
     )
     assert (done.returncode, done.stdout) == (0, "")
+
+
+def test_the_table_of_connections_is_what_processes_open() -> None:
+    settings = Settings()
+    rows = re.findall(r"^\| (\w[^|]*) \| (\d+)[^|]* \| (\d+)[^|]* \|$", DEPLOY, re.MULTILINE)
+    told = {name.strip(): (int(pooled), int(direct)) for name, pooled, direct in rows}
+    pooled, direct = pooled_connections(), direct_connections(settings)
+
+    assert told == {
+        "web": (pooled, 1),
+        "worker": (0, direct - 1),
+        "a machine of `madar start`": (pooled, direct),
+        "for migrations and commands": (0, FOR_MIGRATIONS),
+    }
+    assert f"a pool of {worker_pool(settings)} (" in DEPLOY
+    assert f"a machine takes {pooled + direct} at most" in DEPLOY
+    sizes = re.findall(r"(\d+) (?:for you, enough )?for (\d+)\b", DEPLOY)
+    assert len(sizes) == 3
+    for free, machines in sizes:
+        assert (int(free) - FOR_MIGRATIONS) // (pooled + direct) == int(machines)
 
 
 def test_python_of_the_container_is_supported() -> None:

@@ -27,7 +27,9 @@ from madar.settings import Settings
 from tests.buckets import BUCKET, S3
 from tests.conftest import Start
 from tests.local.processes import free_port
+from tests.pooler import needs_pgbouncer, pooling
 from tests.product import Product
+from tests.simulator.harness import eventually
 
 NOWHERE = "http://127.0.0.1:1"
 SECRET = "hunter2-and-twenty-five-other-letters"
@@ -334,6 +336,30 @@ def test_neons_two_addresses_are_told_apart(
     assert finding.verdict == verdict
     assert words in f"{finding.text} {finding.next_step}"
     assert SECRET not in f"{finding}"
+
+
+@needs_pgbouncer
+def test_behind_a_pooler_sessions_have_no_limits_until_the_role_has_them(
+    state: State, dsn: str, open_folder: Path
+) -> None:
+    def session() -> dict[str, str | None]:
+        return examine(state, "database", **variables)[1]["database"][-1]
+
+    with pooling(dsn, open_folder, server_lifetime="1") as pooler:
+        variables = {**NEEDED, "DATABASE_URL": pooler, "DATABASE_DIRECT_URL": dsn}
+        before = session()
+        migrated = CliRunner(env=variables).invoke(cli, ["migrate", "up"])
+        after = eventually(lambda: one if (one := session())["verdict"] == "ok" else None)
+        swapped = {**NEEDED, "DATABASE_URL": dsn, "DATABASE_DIRECT_URL": pooler}
+        listens = examine(state, "listen", **swapped)[1]["listen"][0]
+
+    assert before["verdict"] == "warning"
+    assert "statement_timeout 0" in str(before["text"])
+    assert str(before["nextStep"]).startswith("madar migrate up")
+    assert migrated.exit_code == 0, migrated.output
+    assert "migrations current" in str(after["text"])
+    assert "unsupported startup parameter" in str(listens["text"])
+    assert "the server's own address" in str(listens["nextStep"])
 
 
 def test_neons_project_is_shown_only_where_neon_is() -> None:

@@ -23,6 +23,16 @@ class Server:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Session:
+    """As `SHOW` says it."""
+
+    statement_timeout: str
+    lock_timeout: str
+    idle_in_transaction_session_timeout: str
+    timezone: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class AppliedMigration:
     version: str
     sha256: str
@@ -73,6 +83,10 @@ async def get_clock(conn: Connection) -> float:
 
 async def get_server(conn: Connection) -> Server:
     return await _sql.one(conn, "get_server", Server)
+
+
+async def get_session(conn: Connection) -> Session:
+    return await _sql.one(conn, "get_session", Session)
 
 
 async def list_applied_migrations(conn: Connection) -> list[AppliedMigration]:

@@ -1,4 +1,4 @@
-"""Between a process and PostgreSQL: TCP proxies that can become a black hole, or withhold bells."""
+"""Between a process and PostgreSQL: TCP proxies that swallow, withhold bells, record, or sleep."""
 
 import asyncio
 import contextlib
@@ -6,9 +6,12 @@ import struct
 import threading
 from collections.abc import Generator
 from pathlib import Path
+from typing import TypeVar
 from urllib.parse import quote
 
 from tests.simulator.harness import eventually
+
+P = TypeVar("P", bound="Proxy")
 
 
 class Proxy:
@@ -55,11 +58,14 @@ class Proxy:
         back, forth = await asyncio.open_unix_connection(str(self._server))
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._copy(reader, forth))
+                tasks.create_task(self._ask(reader, forth))
                 tasks.create_task(self._answer(back, writer))
         finally:
             writer.close()
             forth.close()
+
+    async def _ask(self, reader: asyncio.StreamReader, forth: asyncio.StreamWriter) -> None:
+        await self._copy(reader, forth)
 
     async def _answer(self, back: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await self._copy(back, writer)
@@ -96,8 +102,61 @@ class DeafProxy(Proxy):
         writer.close()
 
 
+class Recorder(Proxy):
+    """Keeps what is said at the start of a connection, and the text of each statement."""
+
+    def __init__(self, server: Path) -> None:
+        super().__init__(server)
+        self.starts: set[bytes] = set()
+        self.statements: set[str] = set()
+
+    async def _ask(self, reader: asyncio.StreamReader, forth: asyncio.StreamWriter) -> None:
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            (length,) = struct.unpack("!i", head := await reader.readexactly(4))
+            body = await reader.readexactly(length - 4)
+            self.starts.add(body)
+            forth.write(head + body)
+            while True:
+                kind, length = struct.unpack("!ci", head := await reader.readexactly(5))
+                body = await reader.readexactly(length - 4)
+                if kind in {b"Q", b"P"}:  # Parse has the statement's name before its text
+                    self.statements.add(body.split(b"\0")[kind == b"P"].decode())
+                forth.write(head + body)
+        forth.close()
+
+
+class Sleeper(Proxy):
+    """Cuts every connection as a database does that goes to sleep; keeps who knocks waiting."""
+
+    def __init__(self, server: Path) -> None:
+        super().__init__(server)
+        self._links: set[asyncio.StreamWriter] = set()
+        self.knocks = 0
+
+    def sleep(self) -> None:
+        self.knocks = 0
+        self._loop.call_soon_threadsafe(self._fall_asleep)
+
+    def wake(self) -> None:
+        self.heal()
+
+    async def _pass(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.knocks += 1
+        await self._passing.wait()
+        self._links.add(writer)
+        try:
+            await super()._pass(reader, writer)
+        finally:
+            self._links.discard(writer)
+
+    def _fall_asleep(self) -> None:
+        self._passing.clear()
+        for writer in self._links:
+            writer.close()
+
+
 @contextlib.contextmanager
-def proxied(dsn: str, kind: type[Proxy] = Proxy) -> Generator[tuple[Proxy, str]]:
+def proxied(dsn: str, kind: type[P] = Proxy) -> Generator[tuple[P, str]]:
     """The proxy in front of the server of this address, and the address through it."""
     base, _, host = dsn.partition("?host=")
     proxy = kind(next(Path(host).glob(".s.PGSQL.*[0-9]")))

@@ -3,19 +3,30 @@
 import time
 from collections.abc import AsyncGenerator, Iterable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from secrets import token_hex
 from typing import Any
 
 import psycopg
 from psycopg import AsyncConnection, errors
 
-from madar.commands.checks.findings import Clock, Finding, Place, first_line, ok, problem, skipped
+from madar.commands.checks.findings import (
+    Clock,
+    Finding,
+    Place,
+    first_line,
+    ok,
+    problem,
+    skipped,
+    warning,
+)
 from madar.commands.checks.neon import is_at_neon
 from madar.db import system
 from madar.db.migrate import MigrationFault, still_pending
+from madar.db.pool import DIRECT, POOLED, REFUSED_SESSION, SESSION
 from madar.local.postgres import running
 from madar.resources import direct_connections, pooled_connections
+from madar.settings import Settings
 from madar.settings_checks import host_of, is_neons_pooler
 
 CONNECT_S = 5
@@ -36,6 +47,7 @@ _ADVICE = {
     "SSL": "correct sslmode in {name}",
     "too many": "end other programs' connections, or take a larger server",
     "remaining connection slots": "end other programs' connections, or take a larger server",
+    REFUSED_SESSION: "a pooler answers: give the server's own address in DATABASE_DIRECT_URL",
 }
 
 
@@ -44,6 +56,7 @@ class Seen:
     """A server that answered."""
 
     server: system.Server
+    session: system.Session
     connected_in_s: float
     pending: int
 
@@ -58,7 +71,7 @@ async def look_at_database(place: Place) -> Iterable[Finding]:
         return [_away("database", error, name)]
     except MigrationFault as fault:
         return [problem("database", str(fault), "run the release that belongs to this database")]
-    return [_judged(seen, kind_of(address))]
+    return [_judged(seen, kind_of(address)), *_unlimited(seen.session)]
 
 
 async def look_at_listen(place: Place) -> Iterable[Finding]:
@@ -70,7 +83,7 @@ async def look_at_listen(place: Place) -> Iterable[Finding]:
         return [skipped("listen", _STOPPED, "see Database")]
     try:
         async with _open(settings.direct_url) as hears:
-            is_heard = await _is_heard(hears, str(settings.database_url))
+            is_heard = await _is_heard(hears, settings)
     except psycopg.OperationalError as error:
         if not has_own:
             return [skipped("listen", "the database does not answer", "see Database")]
@@ -114,11 +127,12 @@ def kind_of(address: str) -> str:
 
 async def _look(place: Place, address: str) -> Seen:
     began_at = time.monotonic()
-    async with _open(address) as conn:
+    async with _open(address, is_pooled=place.settings.is_pooled) as conn:
         connected_in_s = time.monotonic() - began_at
         place.clocks.append(await _clock_of(conn))
         return Seen(
             server=await system.get_server(conn),
+            session=await system.get_session(conn),
             connected_in_s=connected_in_s,
             pending=len(still_pending(await _applied(conn))),
         )
@@ -138,6 +152,14 @@ def _judged(seen: Seen, kind: str) -> Finding:
     return ok("database", f"{about}, migrations current")
 
 
+def _unlimited(session: system.Session) -> Iterable[Finding]:
+    """Only a session behind a pooler can be otherwise than Madar asks for."""
+    other = [f"{name} {value}" for name, value in asdict(session).items() if SESSION[name] != value]
+    if other:
+        text = f"sessions of DATABASE_URL have {', '.join(other)}"
+        yield warning("database", text, "madar migrate up, as the role that is in DATABASE_URL")
+
+
 async def _applied(conn: AsyncConnection[Any]) -> dict[str, str]:
     try:
         rows = await system.list_applied_migrations(conn)
@@ -146,13 +168,13 @@ async def _applied(conn: AsyncConnection[Any]) -> dict[str, str]:
     return {row.version: row.sha256 for row in rows}
 
 
-async def _is_heard(hears: AsyncConnection[Any], usual: str) -> bool | None:
+async def _is_heard(hears: AsyncConnection[Any], settings: Settings) -> bool | None:
     """None: there is nobody to say something."""
     channel = f"madar_doctor_{token_hex(8)}"
     await hears.execute(f"LISTEN {channel}".encode())
     try:
         # By another connection: a pooler may well deliver to a client what that client says.
-        async with _open(usual) as says:
+        async with _open(str(settings.database_url), is_pooled=settings.is_pooled) as says:
             await system.ring_pulse(says, channel=channel)
     except psycopg.OperationalError:
         return None
@@ -168,10 +190,11 @@ async def _clock_of(conn: AsyncConnection[Any]) -> Clock:
 
 
 @asynccontextmanager
-async def _open(address: str) -> AsyncGenerator[AsyncConnection[Any]]:
-    async with await AsyncConnection.connect(
-        address, autocommit=True, connect_timeout=CONNECT_S, application_name="madar doctor"
-    ) as conn:
+async def _open(address: str, *, is_pooled: bool = False) -> AsyncGenerator[AsyncConnection[Any]]:
+    """As Madar does: a pooler may refuse one way and take another."""
+    way = POOLED if is_pooled else DIRECT
+    own = {"connect_timeout": CONNECT_S, "application_name": "madar doctor"}
+    async with await AsyncConnection.connect(address, autocommit=True, **way | own) as conn:
         yield conn
 
 
