@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import logging
+import math
 import signal
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -41,8 +42,8 @@ from madar.supervision import NOT_CONFIGURED
 log = logging.getLogger(__name__)
 
 FAILED = 1
-DRAIN_S = 20
-CLOSING_S = 5  # after the drain: what requests left behind is written, connections are closed
+DRAIN_S = 20  # from the signal until requests are cut off
+CLOSING_S = 5  # after that: what requests left behind is written, connections are closed
 GOODBYE_S = 0.1  # before it: live connections are told why they end
 LISTEN_WAIT_S = 2
 KEEP_ALIVE_S = 65  # longer than any proxy in front keeps an idle connection
@@ -152,7 +153,7 @@ def serve(
     ready: Callable[[], None] | None = None,
     beats_to: int | None = None,
 ) -> int:
-    """Until SIGTERM or SIGINT, then live connections end, requests finish; the exit code."""
+    """Until SIGTERM or SIGINT, then requests and live connections end; the exit code."""
     logs.configure(settings.log_level, as_json=settings.is_production)
     hide(settings.secrets)
     sentry.configure(settings, process="web")
@@ -188,10 +189,10 @@ def serve(
         proxy_headers=False,
         ws_per_message_deflate=False,
         ws_max_size=MAX_FRAME_BYTES,
-        timeout_graceful_shutdown=DRAIN_S,
+        timeout_graceful_shutdown=DRAIN_S - math.ceil(settings.linger_s),
         timeout_keep_alive=KEEP_ALIVE_S,
     )
-    server = Server(config, ready)
+    server = Server(config, ready, linger_s=settings.linger_s)
     with metrics.serving(settings.host, settings.metrics_port, metrics.LoopCollector(liveness)):
         memory.settle()
         try:
@@ -214,9 +215,16 @@ def _ended_already(number: int, frame: FrameType | None) -> None:
 class Server(uvicorn.Server):
     """Says when it listens; a second signal does not cut the drain short, which ends anyway."""
 
-    def __init__(self, config: uvicorn.Config, ready: Callable[[], None] | None = None) -> None:
+    def __init__(
+        self,
+        config: uvicorn.Config,
+        ready: Callable[[], None] | None = None,
+        *,
+        linger_s: float = 0,
+    ) -> None:
         super().__init__(config)
         self._ready = ready
+        self._linger_s = linger_s
 
     async def startup(self, sockets: object = None) -> None:
         await super().startup(sockets)  # pyright: ignore[reportArgumentType]
@@ -225,13 +233,26 @@ class Server(uvicorn.Server):
 
     async def shutdown(self, sockets: object = None) -> None:
         """Live connections would be waited for until the last moment, so they are told to go."""
+        live: Live = self.lifespan.state["live"]
+        await self._linger(live)
         for server in self.servers:
             server.close()
-        live: Live = self.lifespan.state["live"]
         live.stop(SERVICE_RESTART)
         if live.hub.sessions:
             await asyncio.sleep(GOODBYE_S)
         await super().shutdown(sockets)  # pyright: ignore[reportArgumentType]
+
+    async def _linger(self, live: Live) -> None:
+        """Whoever sends requests here learns only by and by that it should not any more.
+
+        Until then everything is served, and each answer gives its connection up: one that were
+        closed between two requests might be closed under the second.
+        """
+        live.leave()
+        for connection in self.server_state.connections:
+            if isinstance(connection, Connection):
+                connection.let_go()
+        await asyncio.sleep(self._linger_s)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         if not self.should_exit:

@@ -161,6 +161,7 @@ class Settings(BaseModel):
     generation_deadline_s: float = Field(default=1800, gt=0)
     reconcile_every_s: float = Field(default=15, gt=0)
     loop_silence_s: float = Field(default=30, gt=0)
+    linger_s: float = Field(default=3, ge=0, le=10)
     metrics_port: int = Field(default=9091, ge=0, le=65534)
 
     simulator_speed: float = Field(default=1, ge=0)

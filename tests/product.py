@@ -156,6 +156,7 @@ def settings_for(*, dsn: str, fal: Fal, port: int, storage: str, **overrides: An
             "storage_dir": storage,
             "log_level": "warning",
             "metrics_port": 0,
+            "linger_s": 0,
             "poll_min_s": 0.2,
             "lease_s": 3,
             "reconcile_every_s": 1,

@@ -197,6 +197,7 @@ def environment(product: Product) -> dict[str, str]:
     return child_environment() | {
         "PORT": str(PORT),
         "METRICS_PORT": "0",
+        "LINGER_S": "0",
         "APP_URL": f"http://127.0.0.1:{PORT}",
         "DATABASE_URL": product.dsn,
         "GOOGLE_CLIENT_ID": "bench",

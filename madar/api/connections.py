@@ -49,6 +49,9 @@ class Connection(HttpToolsProtocol):
         self.scope["madar.transport"] = self.transport  # pyright: ignore[reportGeneralTypeIssues]
         self._stop_waiting()
         super().on_headers_complete()
+        live: Live = self.app_state["live"]
+        if live.is_leaving:
+            self.let_go()
 
     def on_body(self, body: bytes) -> None:
         self._bare_bytes -= len(body)
@@ -58,6 +61,14 @@ class Connection(HttpToolsProtocol):
         super().on_message_complete()
         self._bare_bytes = 0
         self._stop_waiting()
+
+    def let_go(self) -> None:
+        """Says `Connection: close` with what is being answered, and closes after it.
+
+        Only so does who keeps connections learn of the end before a request gets lost in it.
+        """
+        if self.cycle and not self.cycle.response_complete:  # pyright: ignore[reportUnnecessaryComparison]
+            self.cycle.keep_alive = False
 
     def _wait_for_head(self) -> None:
         """More of it gives it no more time, else a byte now and then would be enough."""

@@ -100,7 +100,7 @@ async def get_readyz(request: Request[State]) -> Response:
         async with connection(resources.pool) as conn:
             helpers = await system.get_helpers(conn)
     works = {
-        "process": not request.state["live"].is_stopping,
+        "process": not request.state["live"].is_leaving,
         "database": helpers is not None,
         "live": request.state["listener"].hears,
         "worker": helpers is not None and helpers.has_worker,

@@ -51,6 +51,7 @@ def compose(state: State, *, port: int, simulator_port: int) -> Local:
         "APP_URL": app_url,
         "STORAGE_DIR": str(state.files),
         "METRICS_PORT": "0",  # so that several may run at once
+        "LINGER_S": "0",  # nobody else takes over
         "JWT_SECRET": secret["jwt_secret"],
         "FAL_WEBHOOK_SECRET": secret["fal_webhook_secret"],
     }

@@ -15,7 +15,7 @@ from tests.api.streaming import followed
 from tests.local.processes import free_port
 from tests.processes.started import started
 from tests.product import Person, Product, settings_for
-from tests.simulator.harness import Fal
+from tests.simulator.harness import Fal, eventually
 
 WELL_WITHIN_THE_DRAIN_S = 10
 # No worker takes it up, so whoever follows it would follow it for ever.
@@ -38,6 +38,18 @@ def pinged(socket: ClientConnection) -> bool:
     return json.loads(socket.recv(timeout=10)) == {"type": "pong"}
 
 
+def is_ready(product: Product) -> bool:
+    with product.anonymous() as http:
+        return http.get("/readyz").is_success
+
+
+def manner_of(person: Person) -> str | None:
+    """What an answer says of the connection that it came by."""
+    answer = person.get("/api/generations")
+    assert answer.status_code == 200
+    return answer.headers.get("connection")
+
+
 def polling(amal: Person) -> str:
     """The address of a Socket.IO client that signed in and waits for news."""
     url = "/socket.io/?EIO=4&transport=polling"
@@ -52,7 +64,9 @@ def test_all_are_told_to_come_again_and_no_secret_is_written_down(
     dsn: str, fal: Fal, tmp_path: Path
 ) -> None:
     storage = str(tmp_path / "files")
-    settings = settings_for(dsn=dsn, fal=fal, port=free_port(), storage=storage, log_level="debug")
+    settings = settings_for(
+        dsn=dsn, fal=fal, port=free_port(), storage=storage, log_level="debug", linger_s=1
+    )
     product = Product(settings=settings, fal=fal)
     url = product.url.replace("http://", "ws://") + "/ws"
     with started(settings) as running, product.open:
@@ -73,9 +87,16 @@ def test_all_are_told_to_come_again_and_no_secret_is_written_down(
             assert pinged(by_cookie)
             assert next(stream).type == "joined"
             poll = thread.submit(amal.get, polling(amal))
+            assert manner_of(amal) is None
 
             told_at = time.monotonic()
             running.process.send_signal(signal.SIGTERM)
+            eventually(lambda: not is_ready(product) or None)
+            assert manner_of(amal) == "close"
+            assert pinged(by_cookie)
+            with product.socket(Authorization=f"Bearer {amal.token}") as late:
+                assert pinged(late)
+                assert goodbye(late) == (1012, "restarting")
 
             assert goodbye(by_ticket) == goodbye(by_cookie) == (1012, "restarting")
             assert goodbye(silent) == (1012, "")
