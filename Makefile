@@ -4,8 +4,8 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-live mutations parts types client fuzz faults image-test \
-	lock clean
+.PHONY: help run test check format bench bench-live load rolling mutations parts types client fuzz \
+	faults image-test lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -23,6 +23,8 @@ help:
 	@echo 'make format  put the code into its format'
 	@echo 'make bench   measure'
 	@echo 'make bench-live  measure live updates: 10,000 sockets, a quarter of an hour (WORDS=--quick)'
+	@echo 'make load    the report'"'"'s load with locust: 1,000 people, ten minutes (MINUTES=5 for fewer)'
+	@echo 'make rolling replace the release before by this one and back, under 100 people'
 	@echo 'make types   write docs/contract anew: OpenAPI, socket events, TypeScript'
 	@echo 'make client  build the TypeScript client into clients/typescript/dist'
 	@echo 'make fuzz    50,000 generated requests (COUNT=1000 for fewer; goes on where it was cut off)'
@@ -86,6 +88,12 @@ bench: .venv/ready-to-test
 bench-live: .venv/ready-to-test
 	@$(python) -m bench.live $(WORDS)
 
+load: .venv/ready-to-test build/locust/ready-to-load
+	@$(python) bench/load.py $(or $(MINUTES),10)
+
+rolling: .venv/ready-to-test
+	@$(python) -m tests.rolling $(WORDS)
+
 lock: .venv/created
 	@rm -rf build/uv && $(python) -m venv build/uv
 	@build/uv/bin/python -m pip install --disable-pip-version-check --quiet uv
@@ -93,6 +101,7 @@ lock: .venv/created
 	@echo setuptools | $(compile) - -o requirements-build.lock
 	@$(compile) --extra local pyproject.toml -o requirements-local.lock
 	@$(compile) --extra local --extra test pyproject.toml -o requirements-test.lock
+	@$(compile) --group load -o requirements-load.lock
 	@rm -rf build/uv
 
 clean:
@@ -114,6 +123,13 @@ clean:
 	@$(install) -r $<
 	@$(link_madar)
 	@rm .venv/installing
+	@touch $@
+
+# Away from everything else: pytest would load it, and gevent with it.
+build/locust/ready-to-load: requirements-load.lock | .venv/created
+	@echo 'Installing locust (once) …'
+	@$(python) -m venv --clear build/locust
+	@build/locust/bin/$(notdir $(install)) -r $<
 	@touch $@
 
 # By exact version and integrity hash (frontend/package-lock.json), with no script of theirs run.
