@@ -7,6 +7,7 @@ from collections.abc import Generator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from time import monotonic
 from typing import Any
@@ -102,7 +103,7 @@ def test_the_main_job_is_done_behind_a_pooler_and_leaves_nothing_in_its_sessions
 ) -> None:
     product = start(dsn=neon.pooled, database_direct_url=neon.direct)
     with product.working(), ThreadPoolExecutor(len(PEOPLE)) as threads:
-        list(threads.map(lambda email: journey(product, email), PEOPLE))
+        list(threads.map(partial(journey, product), PEOPLE))
 
     steps = Counter(one["endpointId"] for one in product.submissions())
     assert set(steps.values()) <= {len(PEOPLE), 2 * len(PEOPLE)}, "each step was paid for once"
