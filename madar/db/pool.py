@@ -94,9 +94,8 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     try:
         async with AsyncExitStack() as stack:
             found = await stack.enter_async_context(pool.connection())
-            if _has_died(found):
-                await stack.aclose()
-                await pool.drain()
+            while _has_died(found):
+                await stack.aclose()  # the pool makes another in its place
                 found = await stack.enter_async_context(pool.connection())
             conn = found
             yield conn

@@ -24,7 +24,7 @@ class Server:
 
 @dataclass(frozen=True, kw_only=True)
 class Session:
-    """As `SHOW` says it."""
+    """As `SHOW` says it; any name of UTC is UTC."""
 
     statement_timeout: str
     lock_timeout: str

@@ -51,12 +51,16 @@ SELECT current_setting('server_version_num')::int AS version_number,
            AND coalesce(application_name, '') NOT IN ('madar', 'madar doctor')) AS other_connections;
 
 -- name: get_session() one
--- For the operator's doctor: what holds for a session, in its own words.
+-- For the operator's doctor: what holds for a session, in its own words; UTC has several names, and
+-- a pooler keeps the one that it heard first.
 SELECT current_setting('statement_timeout') AS statement_timeout,
        current_setting('lock_timeout') AS lock_timeout,
        current_setting('idle_in_transaction_session_timeout')
          AS idle_in_transaction_session_timeout,
-       current_setting('timezone') AS timezone;
+       CASE
+           WHEN current_setting('timezone') IN ('Etc/UTC', 'GMT', 'Etc/GMT') THEN 'UTC'
+           ELSE current_setting('timezone')
+       END AS timezone;
 
 -- name: list_applied_migrations() many
 -- For the operator: what this database says was applied.

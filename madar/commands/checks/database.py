@@ -192,9 +192,12 @@ async def _clock_of(conn: AsyncConnection[Any]) -> Clock:
 @asynccontextmanager
 async def _open(address: str, *, is_pooled: bool = False) -> AsyncGenerator[AsyncConnection[Any]]:
     """As Madar does: a pooler may refuse one way and take another."""
-    way = POOLED if is_pooled else DIRECT
-    own: dict[str, Any] = {"connect_timeout": CONNECT_S, "application_name": "madar doctor"}
-    async with await AsyncConnection.connect(address, autocommit=True, **way | own) as conn:
+    way: dict[str, Any] = {
+        **(POOLED if is_pooled else DIRECT),
+        "connect_timeout": CONNECT_S,
+        "application_name": "madar doctor",
+    }
+    async with await AsyncConnection.connect(address, autocommit=True, **way) as conn:
         yield conn
 
 
