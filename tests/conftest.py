@@ -31,12 +31,21 @@ _QUICK = {
     "full_page_writes": "off",
     "autovacuum": "off",
 }
+# Folders and files; one process runs a file from end to end.
+_SLOW = {
+    *("faults", "processes", "fuzz", "hostile", "local", "realtime"),
+    *("test_bucket.py", "test_liveness.py", "test_readme.py", "test_typescript_client.py"),
+}
 _numbers = itertools.count()
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The slow ones first: of two processes neither should have them left at the end."""
-    items.sort(key=lambda item: not {"faults", "processes"} & set(item.path.parts))
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """The slow ones first: no process should have them left when the others are done."""
+
+    def is_quick(item: pytest.Item) -> bool:
+        return not _SLOW & set(item.path.relative_to(config.rootpath).parts)
+
+    items.sort(key=is_quick)
 
 
 def pytest_collection_finish() -> None:
