@@ -4,8 +4,8 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check format bench bench-live load rolling mutations parts types client fuzz \
-	faults image-test lock clean
+.PHONY: help run test check style format bench bench-live load rolling mutations parts types client \
+	fuzz faults image-test lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -42,8 +42,11 @@ run: .venv/ready-to-run
 	@$(MAKE) --silent parts || echo 'The page at /docs will do without its parts.' >&2
 	@exec $(python) -m madar dev
 
-test: check frontend/node_modules/ready-to-test
-	@$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder
+# What the types take, the tests leave: at their ends, and wherever they wait for something.
+test: style frontend/node_modules/ready-to-test
+	@nice $(python) -m pyright & types=$$!; \
+	$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	wait $$types && exit $$tests
 
 parts: frontend/node_modules/ready-to-run
 
@@ -66,10 +69,12 @@ image-test: .venv/ready-to-test
 mutations: .venv/ready-to-test
 	@$(python) -m tests.mutations $(WORDS)
 
-check: .venv/ready-to-test
+check: style
+	@$(python) -m pyright
+
+style: .venv/ready-to-test
 	@$(python) -m ruff check
 	@$(python) -m ruff format --check
-	@$(python) -m pyright
 	@$(python) -c 'from importlinter.cli import lint_imports_command as run; run()'
 
 format: .venv/ready-to-test
