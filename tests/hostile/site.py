@@ -1,6 +1,7 @@
 """A web process of its own that takes uploads, while its memory is looked at."""
 
 import contextlib
+import itertools
 import socket
 import subprocess
 import sys
@@ -24,6 +25,7 @@ UPLOAD = "/api/uploads/image"
 # These files are one person's, and many more than a person may send.
 _NO_LIMIT = "900000/1m"
 _LOOK_EVERY_S = 0.02
+_LOOKS_FOR_DECODERS = 10  # to find a process's children takes a look at all processes
 _MIB = 2**20
 
 
@@ -49,6 +51,8 @@ class Memory:
     def look(self) -> None:
         self.web_mib = self.process.memory_info().rss / _MIB
         self.web_peak_mib = max(self.web_peak_mib, self.web_mib)
+
+    def _look_at_decoders(self) -> None:
         decoders_mib = 0.0
         for child in self.process.children():
             with contextlib.suppress(psutil.NoSuchProcess):
@@ -56,9 +60,13 @@ class Memory:
         self.decoders_peak_mib = max(self.decoders_peak_mib, decoders_mib)
 
     def _watch(self) -> None:
-        while not self._stop.wait(_LOOK_EVERY_S):
+        for number in itertools.count():
+            if self._stop.wait(_LOOK_EVERY_S):
+                return
             with contextlib.suppress(psutil.NoSuchProcess):
                 self.look()
+                if number % _LOOKS_FOR_DECODERS == 0:
+                    self._look_at_decoders()
 
 
 @dataclass(frozen=True, kw_only=True)
