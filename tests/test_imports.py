@@ -40,6 +40,10 @@ def test_neither_loads_what_only_who_reports_to_sentry_needs(
     assert of("sentry_sdk", web | worker) == set()
 
 
+def test_what_decodes_pictures_starts_without_what_it_does_not_need() -> None:
+    assert of("asyncio", loaded_by("madar.imaging.child")) == set()
+
+
 @pytest.fixture(scope="module")
 def web() -> set[str]:
     return loaded_by("madar.app")
