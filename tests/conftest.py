@@ -11,15 +11,16 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import psycopg.sql
 import pytest
 from hypothesis import settings
 
 from madar.db import migrate
 from madar.local import postgres
 from tests.buckets import S3, serving_s3
+from tests.database import Database
 from tests.product import AMAL, BADR, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal, serving
+from tests.standing import Standing
 
 # The same examples each time, and a busy machine is no failure.
 settings.register_profile("madar", derandomize=True, deadline=None, database=None)
@@ -86,14 +87,59 @@ def postgres_server() -> Generator[postgres.Server]:
         shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def _administration(postgres_server: postgres.Server) -> Generator[Database]:
+    """One connection that makes and drops databases: each new one costs as much as a copy."""
+    database = Database(postgres_server.dsn("postgres"))
+    yield database
+    database.close()
+
+
+@pytest.fixture(scope="module")
+def _standing(
+    request: pytest.FixtureRequest,
+    shared_fal: Fal,
+    tmp_path_factory: pytest.TempPathFactory,
+    postgres_server: postgres.Server,
+    _administration: Database,
+) -> Generator[Standing]:
+    """What the tests of a file have in common whose mark says so, with its settings."""
+    mark = request.node.get_closest_marker("standing")
+    assert mark
+    name = f"standing_{next(_numbers)}"
+    storage = tmp_path_factory.mktemp("standing")
+    with _database(_administration, name):
+        dsn = postgres_server.dsn(name)
+        with Standing(dsn=dsn, fal=shared_fal, storage=storage, overrides=mark.kwargs) as standing:
+            yield standing
+
+
 @pytest.fixture
-def dsn(postgres_server: postgres.Server) -> Generator[str]:
-    """A migrated database of this test's own."""
+def dsn(
+    request: pytest.FixtureRequest, postgres_server: postgres.Server, _administration: Database
+) -> Generator[str]:
+    """A migrated database of this test's own; one that stands is emptied for the next test."""
+    if _is_standing(request):
+        standing: Standing = request.getfixturevalue("_standing")
+        yield standing.dsn
+        standing.clear()
+        return
     name = f"test_{next(_numbers)}"
-    yield postgres_server.create_database(name, template="template_madar")
-    with psycopg.connect(postgres_server.dsn("postgres"), autocommit=True) as conn:
-        statement = psycopg.sql.SQL("DROP DATABASE {} WITH (FORCE)")
-        conn.execute(statement.format(psycopg.sql.Identifier(name)))
+    with _database(_administration, name):
+        yield postgres_server.dsn(name)
+
+
+@contextlib.contextmanager
+def _database(administration: Database, name: str) -> Generator[None]:
+    administration.run(f"CREATE DATABASE {name} TEMPLATE template_madar STRATEGY file_copy")
+    yield
+    administration.run(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+def _is_standing(request: pytest.FixtureRequest) -> bool:
+    """Not where a test starts web processes itself, nor where its own mark says `alone`."""
+    marks = {mark.name for mark in request.node.iter_markers()}
+    return "standing" in marks and "alone" not in marks and "start" not in request.fixturenames
 
 
 @pytest.fixture
@@ -158,8 +204,15 @@ def _closing(product: Product) -> Generator[Product]:
 
 
 @pytest.fixture
-def product(start: Start) -> Product:
-    return start()
+def product(request: pytest.FixtureRequest, dsn: str, fal: Fal) -> Generator[Product]:
+    """A web process with the usual settings, or those of the file's mark."""
+    del dsn
+    if not _is_standing(request):
+        yield request.getfixturevalue("start")()
+        return
+    standing: Standing = request.getfixturevalue("_standing")
+    with _closing(Product(settings=standing.settings, fal=fal)) as product:
+        yield product
 
 
 @pytest.fixture

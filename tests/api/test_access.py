@@ -14,9 +14,10 @@ from websockets.exceptions import ConnectionClosed
 
 from madar.api.routes import resources
 from tests.api.looking import finish, problem_in, without_id
-from tests.conftest import Start
 from tests.imaging.pictures import photo, png
 from tests.product import BADR, ROCKET, Json, Person, Product
+
+pytestmark = pytest.mark.standing(trash_days=30)
 
 PICTURE = png(photo())
 DIFFERS = {"x-request-id", "date", "ratelimit"}  # the last counts down
@@ -155,11 +156,6 @@ def seen(answer: httpx.Response) -> Json:
     headers = {name: value for name, value in answer.headers.items() if name not in DIFFERS}
     body = without_id(answer) if answer.content else None
     return {"status": answer.status_code, "headers": headers, "body": body}
-
-
-@pytest.fixture
-def product(start: Start) -> Product:
-    return start(trash_days=30)
 
 
 @pytest.fixture

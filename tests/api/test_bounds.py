@@ -15,6 +15,8 @@ from madar.api.request import cookies_of
 from tests.api.looking import is_arabic, problem_in, written
 from tests.product import ROCKET, Person, Product
 
+pytestmark = pytest.mark.standing
+
 URL, UPLOADS = "/api/generations", "/api/uploads/image"
 JSON = {"Content-Type": "application/json"}
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}

@@ -17,6 +17,8 @@ from tests.api.looking import finish
 from tests.product import Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 
 @pytest.fixture
 def generation_id(product: Product, amal: Person) -> str:

@@ -19,6 +19,8 @@ from tests.imaging.pictures import hollow_png, jpeg, photo, png
 from tests.product import ROCKET, Json, Person, Product
 from tests.simulator.harness import CUT_OUT, REDRAW
 
+pytestmark = pytest.mark.standing
+
 URL, UPLOADS = "/api/generations", "/api/uploads/image"
 FORM: Json = {"style": "voxel-3d", "inputType": "text", "textPrompt": "a red rocket", "seed": "7"}
 IMAGE: Json = {**FORM, "inputType": "image"}
@@ -262,6 +264,7 @@ def test_a_refused_turn_leaves_nothing_behind(start: Any) -> None:
     assert len(files_of(product)) == 2
 
 
+@pytest.mark.alone
 def test_a_connection_lost_before_the_commit_leaves_nothing(product: Product, amal: Person) -> None:
     product.execute(
         "CREATE FUNCTION leave() RETURNS trigger LANGUAGE plpgsql AS $$"
@@ -327,6 +330,7 @@ def test_an_upload_is_not_thrown_away_while_somebody_begins_to_use_it(
     problem_in(as_form(amal, {**IMAGE, "sourceUploadId": unused["id"]}), 422, "source_unknown")
 
 
+@pytest.mark.alone
 def test_unwritable_storage_refuses_the_wish(product: Product, amal: Person) -> None:
     product.settings.storage_dir.write_text("a file where the folder should be")
 

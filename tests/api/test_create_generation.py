@@ -7,10 +7,13 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+import pytest
 
 from tests.api.looking import is_arabic, places_in, problem_in, written
 from tests.product import ROCKET, Json, Person, Product
 from tests.simulator.harness import CUT_OUT, DRAW
+
+pytestmark = pytest.mark.standing
 
 URL = "/api/generations"
 JSON = {"Content-Type": "application/json"}
@@ -254,6 +257,7 @@ WISHES: dict[str, tuple[Json, str, str]] = {
 }  # fmt: skip
 
 
+@pytest.mark.alone
 def test_each_bad_wish_has_its_code_and_place_and_writes_nothing(
     product: Product, amal: Person
 ) -> None:

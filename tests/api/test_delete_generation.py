@@ -18,6 +18,8 @@ from tests.imaging.pictures import ball, png
 from tests.product import Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 
 @pytest.fixture
 def _purges_soon(monkeypatch: pytest.MonkeyPatch) -> None:

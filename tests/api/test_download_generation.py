@@ -4,8 +4,12 @@ from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 from uuid import uuid4
 
+import pytest
+
 from tests.api.looking import finish, is_arabic, problem_in, without_id
 from tests.product import Person, Product
+
+pytestmark = pytest.mark.standing
 
 
 def test_the_link_saves_the_master_under_a_speaking_name(product: Product, amal: Person) -> None:

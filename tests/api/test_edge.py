@@ -10,6 +10,8 @@ from tests.api.looking import is_arabic, problem_in, without_id
 from tests.product import Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 LISTED, UNKNOWN = "https://madar.ai", "https://evil.test"
 
 
@@ -156,6 +158,7 @@ def test_the_frontends_dev_server_may_call_a_laptop(product: Product) -> None:
     assert answer.headers["access-control-allow-origin"] == "http://localhost:3000"
 
 
+@pytest.mark.alone
 def test_our_own_mistake_is_a_problem_document_too(product: Product) -> None:
     product.execute("ALTER TABLE generation_styles RENAME TO somewhere_else")
 

@@ -22,6 +22,8 @@ from tests.conftest import Start
 from tests.product import Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 WAIT_S = 15
 ADDRESS = "/socket.io/?EIO=4&transport={}"
 BY_POLLING, BY_WEBSOCKET = ADDRESS.format("polling"), ADDRESS.format("websocket")

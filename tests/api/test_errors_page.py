@@ -12,6 +12,8 @@ from madar.codes import CODES, document_of, words_of
 from tests.api.looking import is_arabic, problem_in
 from tests.product import Product
 
+pytestmark = pytest.mark.standing
+
 DIRECTIONS = {"en": "ltr", "ar": "rtl"}
 BROWSER = "text/html,application/xhtml+xml,application/xml;q=0.9,application/json;q=0.5"
 

@@ -25,6 +25,8 @@ from tests.conftest import Start
 from tests.product import AMAL, Json, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal, eventually
 
+pytestmark = pytest.mark.standing
+
 MOST = 10
 WELL_WITHIN_THE_DRAIN_S = 1.8
 
@@ -306,6 +308,7 @@ def test_a_session_that_ends_is_told_and_the_stream_ends(product: Product, amal:
     problem_in(amal.get(path_of(created)), 401, "not_signed_in")
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_rereads_soon")
 def test_an_account_that_is_closed_is_told_so(product: Product, amal: Person) -> None:
     created = amal.create()["id"]

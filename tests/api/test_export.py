@@ -10,6 +10,8 @@ from tests.imaging.pictures import photo, png
 from tests.product import AMAL, Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/user/export"
 
 

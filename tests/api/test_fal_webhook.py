@@ -17,6 +17,8 @@ from tests.conftest import Start
 from tests.product import Json, Person, Product
 from tests.simulator.harness import Fal
 
+pytestmark = pytest.mark.standing
+
 REQUEST_ID = "764cabcf-b745-4b3e-ae38-1200304cf45b"
 
 
@@ -343,6 +345,7 @@ def counted(reason: str) -> float:
     return metrics.REGISTRY.get_sample_value(name, {"reason": reason}) or 0
 
 
+@pytest.mark.alone
 def test_refusals_are_counted_by_reason_without_any_secret(
     sender: Sender, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -2,8 +2,12 @@
 
 from uuid import UUID, uuid4
 
+import pytest
+
 from tests.api.looking import is_arabic, problem_in, without_id
 from tests.product import Json, Person, Product
+
+pytestmark = pytest.mark.standing
 
 WAITING = {
     *("id", "status", "progress", "stage", "version", "prompt", "style", "aspectRatio"),
@@ -81,6 +85,7 @@ def test_a_failed_generation_says_why_in_the_readers_language(
     assert in_arabic["errorCode"] == "content_policy"
 
 
+@pytest.mark.alone
 def test_times_are_utc_whatever_the_servers_clock_shows(product: Product, amal: Person) -> None:
     [row] = product.rows("SELECT current_database() AS name")
     product.execute(f"ALTER DATABASE {row['name']} SET timezone = 'Asia/Riyadh'")

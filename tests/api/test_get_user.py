@@ -14,6 +14,8 @@ from joserfc import jwk, jws, jwt
 from tests.api.looking import is_arabic, problem_in, without_id
 from tests.product import Json, Person, Product
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/auth/user"
 
 

@@ -6,11 +6,14 @@ from functools import partial
 from urllib.parse import parse_qs, urlsplit
 
 import httpx
+import pytest
 
 from tests.api.looking import is_arabic, places_in, problem_in, written
 from tests.api.signing_in import Returned, come_back, go_to_google, spoil_next_token
 from tests.conftest import Start
 from tests.product import AMAL, BADR, Person, Product
+
+pytestmark = pytest.mark.standing
 
 URL = "/api/auth/google/callback"
 

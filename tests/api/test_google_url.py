@@ -3,11 +3,15 @@
 import hashlib
 from urllib.parse import parse_qsl, urlsplit
 
+import pytest
+
 from tests.api.looking import is_arabic, places_in, problem_in, written
 from tests.conftest import Start
 from tests.domain.test_returning import FINE, HOSTILE
 from tests.product import AMAL, Product
 from tests.simulator.harness import REDIRECT_URI
+
+pytestmark = pytest.mark.standing
 
 
 def query_of(url: str) -> dict[str, str]:

@@ -23,6 +23,8 @@ from tests.imaging.pictures import photo, png
 from tests.product import BADR, ROCKET, Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 URL, UPLOADS = "/api/generations", "/api/uploads/image"
 PICTURE, OTHER = png(photo(60, 40)), png(photo(40, 60))
 Start = Callable[..., Product]
@@ -209,6 +211,7 @@ def test_replays_count_for_no_limit_and_no_quota(start: Start) -> None:
     assert "generations" not in still[0].headers["ratelimit-policy"]
 
 
+@pytest.mark.alone
 def test_a_replay_comes_even_after_what_it_told_of_is_gone(product: Product, amal: Person) -> None:
     first = ask(amal, "json", "one")
     amal.http.delete(f"{URL}/{first.json()['id']}")

@@ -2,8 +2,12 @@
 
 import json
 
+import pytest
+
 from tests.api.looking import is_arabic
 from tests.product import AMAL, Person, Product
+
+pytestmark = pytest.mark.standing
 
 ARABIC, ENGLISH, FRENCH = ({"Accept-Language": tag} for tag in ("ar", "en-US,en;q=0.9", "fr-FR"))
 Header = dict[str, str]

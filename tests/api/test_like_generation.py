@@ -9,6 +9,8 @@ import pytest
 from tests.api.looking import finish, is_arabic, places_in, problem_in, without_id
 from tests.product import Person, Product
 
+pytestmark = pytest.mark.standing
+
 
 @pytest.fixture
 def picture(amal: Person) -> str:

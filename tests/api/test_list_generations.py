@@ -1,8 +1,12 @@
 """GET /api/generations."""
 
+import pytest
+
 from madar.local import postgres
 from tests.api.looking import finish, is_arabic, problem_in
 from tests.product import Person, Product
+
+pytestmark = pytest.mark.standing
 
 URL = "/api/generations"
 
@@ -156,6 +160,7 @@ def test_pages_and_limits_are_plain_numbers_in_range(amal: Person) -> None:
     assert amal.get(f"{URL}?limit=100&page=10000").status_code == 200
 
 
+@pytest.mark.alone
 def test_whatever_is_asked_costs_one_query(
     postgres_server: postgres.Server, product: Product, amal: Person
 ) -> None:

@@ -1,11 +1,14 @@
 """GET /api/styles."""
 
+import pytest
 from click.testing import CliRunner
 
 from madar.cli import cli
 from tests.api.looking import is_arabic
 from tests.product import Person, Product
 from tests.simulator.harness import eventually
+
+pytestmark = pytest.mark.standing
 
 FIVE = ["voxel-3d", "minimal-icon", "glass-morphism", "neon-glow", "toy-figurine"]
 
@@ -45,6 +48,7 @@ def test_caches_keep_the_languages_apart(product: Product) -> None:
     assert answer.headers["content-language"] == "en"
 
 
+@pytest.mark.alone
 def test_a_style_that_is_switched_off_is_not_offered(product: Product) -> None:
     product.execute("UPDATE generation_styles SET is_active = false WHERE id = 'neon-glow'")
 
@@ -54,6 +58,7 @@ def test_a_style_that_is_switched_off_is_not_offered(product: Product) -> None:
     assert [style["id"] for style in styles] == [name for name in FIVE if name != "neon-glow"]
 
 
+@pytest.mark.alone
 def test_the_operator_changes_a_style_and_every_reader_sees_it(product: Product) -> None:
     with product.anonymous() as http:
         before = http.get("/api/styles").json()["styles"][0]["title"]

@@ -25,6 +25,8 @@ from tests.conftest import Start
 from tests.product import AMAL, Json, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal, eventually
 
+pytestmark = pytest.mark.standing
+
 WAIT_S = 15
 
 
@@ -510,6 +512,7 @@ def test_who_leaves_all_that_is_theirs_keeps_what_they_joined_by_name(
         assert ask(socket, type="ping") == {"type": "pong"}
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_rereads_soon")
 def test_lost_bells_cost_a_follower_seconds_not_the_news(product: Product, amal: Person) -> None:
     created = amal.create()["id"]
@@ -633,6 +636,7 @@ def test_nobody_stays_for_ever(
         assert closed_with(socket) == (1012, "renew")
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_rereads_soon")
 def test_a_lost_bell_costs_seconds_not_the_news(product: Product, amal: Person) -> None:
     created = amal.create()
@@ -710,6 +714,7 @@ def test_logging_out_closes_the_sockets_of_that_session(product: Product, amal: 
         assert ask(there, type="ping") == {"type": "pong"}
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_rereads_soon")
 def test_a_session_ended_elsewhere_closes_its_sockets(product: Product, amal: Person) -> None:
     with live(product, amal) as socket:
@@ -718,6 +723,7 @@ def test_a_session_ended_elsewhere_closes_its_sockets(product: Product, amal: Pe
         assert closed_with(socket) == (4401, "not_signed_in")
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("_rereads_soon")
 def test_an_account_that_is_closed_closes_its_sockets(product: Product, amal: Person) -> None:
     with live(product, amal) as socket:

@@ -19,6 +19,8 @@ from madar.resources import open_resources
 from tests.api.looking import is_arabic, problem_in, written
 from tests.product import Json, Person, Product
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/live/ticket"
 REFUSED = (4401, "not_signed_in")
 NOTHING = "A" * 43

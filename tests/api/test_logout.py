@@ -1,7 +1,11 @@
 """POST /api/auth/logout."""
 
+import pytest
+
 from tests.api.looking import is_arabic, problem_in, written
 from tests.product import AMAL, ROCKET, Person, Product
+
+pytestmark = pytest.mark.standing
 
 URL = "/api/auth/logout"
 

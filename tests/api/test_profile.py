@@ -9,6 +9,8 @@ from tests.api.looking import is_arabic, places_in, problem_in
 from tests.api.signing_in import spoil_next_token
 from tests.product import AMAL, Json, Person, Product
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/user/profile"
 ENGLISH, ARABIC = {"Accept-Language": "en"}, {"Accept-Language": "ar"}
 

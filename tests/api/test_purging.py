@@ -16,6 +16,8 @@ from tests.conftest import Start
 from tests.product import Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 WEEK_AND_MORE = "now() - interval '8 days'"
 
 
@@ -59,6 +61,7 @@ def deleted(product: Product, person: Person) -> str:
     return created
 
 
+@pytest.mark.alone
 def test_storage_that_is_away_is_asked_again_later(product: Product, amal: Person) -> None:
     deleted(product, amal)
     folder = product.settings.storage_dir

@@ -7,6 +7,8 @@ from madar.clients.storage import Storage
 from tests.api.looking import is_arabic, problem_in
 from tests.product import Product
 
+pytestmark = pytest.mark.standing
+
 KEY = "aa/0123456789abcdef0123456789abcdef.png"
 
 

@@ -15,6 +15,8 @@ from tests.conftest import Start
 from tests.imaging.pictures import photo, png
 from tests.product import ROCKET, Json, Person, Product
 
+pytestmark = pytest.mark.standing
+
 PICTURE = png(photo(60, 40))
 WISH = (
     *("prompt", "prompt_english", "translation", "style", "aspect_ratio", "input_type"),
@@ -91,6 +93,7 @@ def test_what_was_cancelled_may_be_asked_for_again(amal: Person) -> None:
     assert retry(amal, parent).status_code == 201
 
 
+@pytest.mark.alone
 def test_a_translation_that_was_paid_for_is_kept_and_a_failed_one_tried_again(
     product: Product, amal: Person
 ) -> None:
@@ -241,6 +244,7 @@ def test_a_refused_one_takes_no_turn(start: Start) -> None:
     assert amal.create()
 
 
+@pytest.mark.alone
 def test_a_style_that_is_not_offered_any_more_is_refused(product: Product, amal: Person) -> None:
     parent = failed(product, amal)
     product.execute("UPDATE generation_styles SET is_active = false")

@@ -17,6 +17,8 @@ from tests.conftest import Start
 from tests.product import AMAL, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/auth/sessions"
 
 

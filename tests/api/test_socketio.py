@@ -23,7 +23,7 @@ from tests.conftest import Start
 from tests.product import AMAL, Json, Person, Product, running_web, settings_for
 from tests.simulator.harness import Fal
 
-pytestmark = needs_client
+pytestmark = [needs_client, pytest.mark.standing]
 
 WAYS = {"websocket": WEBSOCKET, "polling": POLLING, "upgraded": UPGRADED}
 

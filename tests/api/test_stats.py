@@ -1,8 +1,12 @@
 """GET /api/user/stats."""
 
+import pytest
+
 from tests.api.looking import finish, is_arabic, problem_in
 from tests.product import Json, Person, Product
 from tests.simulator.harness import eventually
+
+pytestmark = pytest.mark.standing
 
 URL = "/api/user/stats"
 

@@ -20,13 +20,10 @@ from tests.conftest import Start
 from tests.product import AMAL, BADR, Json, Person, Product
 from tests.simulator.harness import eventually
 
+pytestmark = pytest.mark.standing(trash_days=30)
+
 LINKS = ("imageUrl", "thumbnailUrl", "downloadUrl", "masterUrl")
 PICTURE = b"the very picture"
-
-
-@pytest.fixture
-def product(start: Start) -> Product:
-    return start(trash_days=30)
 
 
 def made(product: Product, person: Person, **wishes: object) -> str:

@@ -13,6 +13,8 @@ from tests.hostile.seeds import SECRET, seeds
 from tests.product import Json, Person, Product
 from tests.simulator.harness import CUT_OUT, REDRAW, decoded, eventually
 
+pytestmark = pytest.mark.standing
+
 URL = "/api/uploads/image"
 FORM = {"Content-Type": "multipart/form-data; boundary=x"}
 SVG = b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"><rect width="9"/></svg>'
@@ -198,6 +200,7 @@ def test_a_refusal_speaks_arabic(amal: Person) -> None:
     assert is_arabic(problem_in(answer, 422, "upload_unreadable")["detail"])
 
 
+@pytest.mark.alone
 def test_unwritable_storage_is_told_and_nothing_is_kept(
     product: Product, amal: Person, pictures: dict[str, bytes]
 ) -> None:
