@@ -66,7 +66,8 @@ class Person:
             seen = self.status(generation_id)
             return seen if seen["status"] in {"completed", "failed"} else None
 
-        return eventually(look, deadline_s=deadline_s)
+        # An end stays; asking all the time would take the processor from who works for it.
+        return eventually(look, deadline_s=deadline_s, every_s=0.1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -36,14 +36,16 @@ GOOGLE = GoogleClient(
 _DEADLINE_S = 20.0
 
 
-def eventually(look: Callable[[], T | None], *, deadline_s: float = _DEADLINE_S) -> T:
+def eventually(
+    look: Callable[[], T | None], *, deadline_s: float = _DEADLINE_S, every_s: float = 0.02
+) -> T:
     """Ask until there is an answer; fail when there is none in time."""
     deadline = time.monotonic() + deadline_s
     pause = threading.Event()
     while time.monotonic() < deadline:
         if (found := look()) is not None:
             return found
-        pause.wait(0.02)
+        pause.wait(every_s)
     raise AssertionError("nothing happened in time")
 
 
