@@ -46,7 +46,9 @@ def own_server(open_folder: Path) -> Generator[postgres.Server]:
 def scraped(port: int) -> dict[Sample, float] | None:
     """Each sample by name and labels; None while nobody listens."""
     with contextlib.suppress(httpx.TransportError):
-        answer = httpx.get(f"http://127.0.0.1:{port}/metrics", trust_env=False, timeout=20)
+        answer = httpx.get(
+            f"http://127.0.0.1:{port}/metrics", trust_env=False, verify=False, timeout=20
+        )
         assert answer.status_code == 200
         families = text_string_to_metric_families(answer.text)
         samples = [sample for family in families for sample in family.samples]
@@ -67,7 +69,7 @@ def test_web_and_worker_tell_their_numbers_beside_each_other(make: Make) -> None
     settings = make(reconcile_every_s=60)
     with started(settings) as running:
         running.wait_until_healthy()
-        with httpx.Client(trust_env=False) as http:
+        with httpx.Client(trust_env=False, verify=False) as http:
             public = http.get(f"{settings.app_url}/metrics").status_code
             http.request("PROPFIND", f"{settings.app_url}/api/styles")
         web = eventually(lambda: heard_its_loop(settings.metrics_port))
