@@ -35,6 +35,8 @@ from tests.faults.odd_fal import (
 from tests.product import Json, Person, Product
 from tests.simulator.harness import CUT_OUT, DRAW, eventually, serving
 
+pytestmark = pytest.mark.standing
+
 NEVER_SEEN = says({"items": []})
 ENDED = says({"status": "COMPLETED", "logs": []})
 
@@ -138,12 +140,15 @@ def test_files_of_a_deleted_picture_are_gone_at_fal(product: Product, amal: Pers
             for picture in (*row["result"].get("images", ()), row["result"].get("image"))
             if picture
         ]
-        assert [httpx.get(url, trust_env=False).status_code for url in urls] == [200, 200]
+        assert [httpx.get(url, trust_env=False, verify=False).status_code for url in urls] == [
+            200,
+            200,
+        ]
 
         amal.http.delete(f"/api/generations/{gone}")
         eventually(lambda: not left(product) or None)
 
-    assert [httpx.get(url, trust_env=False).status_code for url in urls] == [404, 404]
+    assert [httpx.get(url, trust_env=False, verify=False).status_code for url in urls] == [404, 404]
 
 
 def test_what_was_never_sent_is_nothing_to_fal(product: Product, amal: Person) -> None:

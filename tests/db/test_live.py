@@ -13,6 +13,8 @@ from madar.db import live, system
 from madar.db.live import Mine
 from madar.db.sql import QUERIES, Connection, load
 
+pytestmark = pytest.mark.standing
+
 Result = TypeVar("Result")
 
 

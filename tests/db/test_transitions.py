@@ -17,6 +17,8 @@ from madar.db.generations import Claimed
 from madar.db.sql import Connection
 from madar.domain.generations import MAX_CUTOUTS, GenerationRequest
 
+pytestmark = pytest.mark.standing
+
 ROCKET = GenerationRequest(
     style="voxel-3d",
     prompt="a red rocket",

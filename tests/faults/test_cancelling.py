@@ -33,6 +33,8 @@ from tests.faults.odd_fal import (
 from tests.imaging.pictures import ball, png
 from tests.simulator.harness import CUT_OUT, Json
 
+pytestmark = pytest.mark.standing
+
 Lead = Callable[[Hand, OddFal, UUID], Awaitable[object]]
 LIVE = {"prepared", "sent", "unknown", "accepted"}
 

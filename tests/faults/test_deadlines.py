@@ -20,6 +20,8 @@ from tests.faults.odd_fal import (
 )
 from tests.simulator.harness import CUT_OUT
 
+pytestmark = pytest.mark.standing
+
 Pass = Callable[[Hand, Settings], Awaitable[None]]
 
 

@@ -14,6 +14,8 @@ from madar.settings import Settings
 from tests.faults.odd_fal import DROPS, RUNS, Hand, OddFal, led, misbehaving, odd_settings, says
 from tests.simulator.harness import CUT_OUT, Json
 
+pytestmark = pytest.mark.standing
+
 NOTHING = says({"items": []})
 
 

@@ -32,6 +32,8 @@ from tests.faults.odd_fal import (
 )
 from tests.simulator.harness import CUT_OUT
 
+pytestmark = pytest.mark.standing
+
 ACCEPTED = {"request_id": "request-1", "status_url": "", "response_url": "", "cancel_url": ""}
 UNSAFE = {"images": [{"url": "http://localhost/x.png"}], "has_nsfw_concepts": [True]}
 ENDED = says({"status": "COMPLETED", "logs": []})

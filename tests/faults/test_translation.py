@@ -33,6 +33,8 @@ from tests.faults.odd_fal import (
 from tests.product import Person, Product
 from tests.simulator.harness import CUT_OUT, DRAW, TRANSLATE, Json
 
+pytestmark = pytest.mark.standing
+
 CUP = "كوب أحمر"
 ENGLISH = says({"output": "a red cup"})
 SPELLINGS = [CUP, "  كوب\n أحمر ", unicodedata.normalize("NFD", CUP)]

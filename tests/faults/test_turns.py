@@ -17,6 +17,8 @@ from tests.faults.odd_fal import RUNS, Hand, OddFal, hand, led, misbehaving, odd
 from tests.product import AMAL, BADR
 from tests.simulator.harness import Fal, eventually
 
+pytestmark = pytest.mark.standing
+
 COUNT = 12
 KEY_REFUSED = says({"detail": "No user found for Key ID and Secret"}, 401)
 BALANCE_USED_UP = says({"detail": "User is locked. Reason: Exhausted balance."}, 403)

@@ -25,6 +25,8 @@ from tests.faults.odd_fal import (
 )
 from tests.simulator.harness import CUT_OUT, TRANSLATE, Json
 
+pytestmark = pytest.mark.standing
+
 # Answers after which Fal may have the request.
 UNCLEAR = {
     **{f"status {code}": says({}, code) for code in (408, 409, 500, 502, 503, 504)},
