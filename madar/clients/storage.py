@@ -16,7 +16,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import obstore.exceptions
 from itsdangerous import BadData, URLSafeSerializer
@@ -95,6 +95,15 @@ class Storage:
     @property
     def is_local(self) -> bool:
         return self._bucket is None
+
+    @property
+    def bucket_origin(self) -> str | None:
+        """Where links lead on to; a page has to allow its pictures to come from there."""
+        if self._bucket is None:
+            return None
+        link = Link(key="00/0.png", filename=None, expires_at=self.next_expiry())
+        there = urlsplit(self.link_into_bucket(link, method="GET"))
+        return f"{there.scheme}://{there.netloc}"
 
     @property
     def place(self) -> str:

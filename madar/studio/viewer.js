@@ -1,0 +1,118 @@
+/** One picture in full: arrows walk what the gallery shows, Esc goes back to the same card. */
+import { cycleBoard } from "./board.js";
+import { nameOf } from "./colors.js";
+import { moment, number, size } from "./formats.js";
+import { download, find, freshen, refresh, remove, toggleLike } from "./generations.js";
+import { neighbours } from "./gallery_list.js";
+import { html, useEffect, useRef, useState } from "./html.js";
+import { t } from "./i18n.js";
+import { Icon } from "./icons.js";
+import { useKeys } from "./keys.js";
+import { attempt } from "./notice.js";
+import { Picture, altOf, titleOf } from "./picture.js";
+import { go } from "./route.js";
+import { ask, wishOf } from "./slots.js";
+import { PictureActions } from "./stage.js";
+import { useStore } from "./store.js";
+
+/** @typedef {import("./types.js").Generation} Generation */
+
+export function Viewer() {
+  const id = useStore((state) => state.route.picture);
+  return id ? html`<${Open} id=${id} />` : null;
+}
+
+/** @param {{ id: string }} what */
+function Open({ id }) {
+  const doc = useStore((state) => state.generations.get(id));
+  const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
+  const latest = useRef(id);
+  latest.current = id;
+  const [isGone, setGone] = useState(false);
+  const [hasDetails, setDetails] = useState(false);
+  useEffect(() => {
+    dialog.current?.showModal();
+    return () => focusCard(latest.current);
+  }, []);
+  useEffect(() => {
+    setGone(false);
+    void (find(id) ? freshen(id) : refresh(id)).then(() => setGone(!find(id)));
+  }, [id]);
+  const close = () => go({ picture: "" });
+  const { previous, next } = neighbours(id);
+  const walk = (/** @type {string} */ to) => to && go({ picture: to }, { replace: true });
+  // The arrows follow sight: in Arabic the next one is on the other side.
+  const [before, after] = document.documentElement.dir === "rtl" ? [next, previous] : [previous, next];
+  const withDoc = (/** @type {(doc: Generation) => Promise<unknown>} */ act) => () => doc && attempt(() => act(doc));
+  const again = () => {
+    if (!doc) return;
+    void ask(wishOf(doc));
+    go({ screen: "create", picture: "", filters: {} });
+  };
+  const erase = withDoc((one) => {
+    if (next || previous) walk(next || previous);
+    else close();
+    return remove(one.id);
+  });
+  useKeys(
+    {
+      ArrowLeft: () => walk(before),
+      ArrowRight: () => walk(after),
+      KeyB: cycleBoard,
+      KeyL: withDoc(toggleLike),
+      KeyD: withDoc((one) => download(one.id)),
+      KeyR: again,
+      KeyI: () => setDetails((is) => !is),
+      Delete: erase,
+      Escape: close,
+    },
+    { isOnly: true },
+  );
+  return html`<dialog ref=${dialog} class="viewer" aria-label=${t("viewer.title")} onCancel=${(/** @type {Event} */ event) => {
+    event.preventDefault();
+    close();
+  }} data-state=${isGone ? "gone" : doc ? "open" : "loading"}>
+    <div class="viewer-picture board">
+      ${doc?.result && html`<${Picture} key=${id} src=${doc.result.imageUrl} alt=${altOf(doc)} onError=${() => refresh(id)} />`}
+      ${isGone && html`<p>${t("viewer.gone")}</p>`}
+    </div>
+    <button class="icon-button walk before" disabled=${!previous} onClick=${() => walk(previous)} aria-label=${t("viewer.previous")}
+      title=${t("viewer.previous")}><${Icon} name="previous" mirrors=${true} /></button>
+    <button class="icon-button walk after" disabled=${!next} onClick=${() => walk(next)} aria-label=${t("viewer.next")}
+      title=${t("viewer.next")}><${Icon} name="next" mirrors=${true} /></button>
+    <button class="icon-button viewer-close" onClick=${close} aria-label=${t("close")} title=${t("close")}><${Icon} name="close" /></button>
+    ${doc && html`<div class="viewer-words">
+      <p class="prompt-line" dir="auto">${doc.prompt}</p>
+      <${PictureActions} doc=${doc} again=${again} onDelete=${() => (next || previous ? walk(next || previous) : close())}
+        extra=${html`<button class="icon-button" aria-expanded=${hasDetails} onClick=${() => setDetails(!hasDetails)}
+          aria-label=${t("viewer.details")} title=${t("viewer.details")} aria-keyshortcuts="I"><${Icon} name="info" /></button>`} />
+      ${hasDetails && html`<${Details} doc=${doc} />`}
+    </div>`}
+  </dialog>`;
+}
+
+/** Back to where one came from. @param {string} id */
+function focusCard(id) {
+  requestAnimationFrame(() => /** @type {any} */ (document.querySelector(`[data-id="${CSS.escape(id)}"] a`))?.focus());
+}
+
+/** @param {{ doc: Generation }} what */
+function Details({ doc }) {
+  const { width = 0, height = 0 } = doc.result?.dimensions ?? {};
+  /** @type {[string, any][]} */
+  const facts = [
+    [t("viewer.style"), titleOf(doc.style)],
+    [t("viewer.english"), doc.promptEnglish && html`<bdi dir="ltr" lang="en">${doc.promptEnglish}</bdi>`],
+    [t("viewer.colors"), doc.customColors.length > 0 && doc.customColors.map((hex) => html`<span class="color-fact" key=${hex}>
+      <span class="dot" style=${{ backgroundColor: hex }}></span>${nameOf(hex)} <code dir="ltr">${hex}</code></span>`)],
+    [t("viewer.size"), html`<span dir="ltr">${number(width)} × ${number(height)}</span>`],
+    [t("viewer.file"), size(doc.result?.fileSize ?? 0)],
+    [t("viewer.seed"), html`<code dir="ltr">${doc.seed}</code>`],
+    [t("viewer.asked"), moment(doc.createdAt)],
+    [t("viewer.ready"), doc.completedAt && moment(doc.completedAt)],
+    [t("viewer.id"), html`<code dir="ltr">${doc.id}</code>`],
+  ];
+  return html`<dl class="facts" data-state="details">
+    ${facts.map(([name, value]) => value && html`<dt key=${name}>${name}</dt><dd>${value}</dd>`)}
+  </dl>`;
+}
