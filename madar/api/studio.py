@@ -2,7 +2,6 @@
 
 import json
 from base64 import b64encode
-from contextlib import suppress
 from hashlib import sha256
 from html import escape
 from urllib.parse import urlsplit
@@ -16,6 +15,7 @@ from madar.api.reference import PAGE as PLAIN_PAGE
 from madar.api.request import State, cookies_of, language_of, optional_viewer_of, resources_of
 from madar.api.studio_assets import Assets, assets
 from madar.clients.storage import Storage
+from madar.db.sessions import Viewer
 from madar.errors import NotFound, TooBusy, Unavailable
 from madar.settings import Settings
 
@@ -29,7 +29,7 @@ _FONTS = {
 }
 PAGE = """<!doctype html>
 <html lang="{language}" dir="{direction}" data-theme="{theme}" data-issuer="{issuer}"
- data-images="{images}" data-version="{version}">
+ data-images="{images}" data-session="{session}">
 <meta charset="utf-8"><title>{title}</title>
 <meta name="viewport" content="width=device-width, initial-scale=1, viewport-fit=cover">
 <meta name="description" content="{description}">
@@ -46,7 +46,9 @@ PAGE = """<!doctype html>
 
 
 async def get_studio(request: Request[State]) -> Response:
-    settings, language = resources_of(request).settings, await _language_of(request)
+    settings = resources_of(request).settings
+    session, viewer = await _who_asks(request)
+    language = _language_of(request, viewer)
     found = assets()
     if not found.is_complete:
         return _without_parts(language)
@@ -57,7 +59,7 @@ async def get_studio(request: Request[State]) -> Response:
         theme=_theme_of(request),
         issuer=_stand_in(settings, settings.google_issuer) or "google",
         images=_stand_in(settings, settings.fal_queue_url) or "fal",
-        version=found.digest,
+        session=session,
         title=escape(i18n.text("studio.title", language)),
         description=escape(i18n.text("studio.description", language)),
         needs_script=escape(i18n.text("studio.needs_script", language)),
@@ -98,11 +100,17 @@ async def get_studio_asset(request: Request[State]) -> Response:
     return Response(asset.content, headers=headers, media_type=asset.media_type)
 
 
-async def _language_of(request: Request[State]) -> i18n.Language:
-    """One chosen in the profile, the one in the address, the last one here, the browser's."""
-    viewer = None
-    with suppress(Unavailable, TooBusy):  # the page itself says what is away
+async def _who_asks(request: Request[State]) -> tuple[str, Viewer | None]:
+    """So that the page does not have to ask first, and be refused, where it is nobody."""
+    try:
         viewer = await optional_viewer_of(request)
+    except (Unavailable, TooBusy):
+        return "unknown", None  # the page itself will say what is away
+    return "open" if viewer else "none", viewer
+
+
+def _language_of(request: Request[State], viewer: Viewer | None) -> i18n.Language:
+    """One chosen in the profile, the one in the address, the last one here, the browser's."""
     if viewer and viewer.is_language_chosen:
         return i18n.known(viewer.language)
     asked = (request.query_params.get("lang"), cookies_of(request).get(LANGUAGE_COOKIE))

@@ -85,12 +85,16 @@ function Sessions() {
   </section>`;
 }
 
-/** The names in the order in which browsers claim to be each other. @param {string} agent */
+// Most browsers claim to be others too, so the rarest claim comes first.
+const BROWSERS = [["Edg", "Edge"], ["OPR", "Opera"], ["SamsungBrowser", "Samsung Internet"], ["Firefox", "Firefox"],
+  ["FxiOS", "Firefox"], ["CriOS", "Chrome"], ["Chrome", "Chrome"], ["Safari", "Safari"]];
+const SYSTEMS = [["Android", "Android"], ["iPhone", "iPhone"], ["iPad", "iPad"], ["Windows", "Windows"],
+  ["Mac OS X", "macOS"], ["CrOS", "ChromeOS"], ["Linux", "Linux"]];
+
+/** @param {string} agent */
 function browserOf(agent) {
-  const browser = /(Edg|OPR|Firefox|Chrome|Safari)\w*\/(\d+)/.exec(agent);
-  const system = /(Android|iPhone|iPad|Windows|Mac OS X|Linux)/.exec(agent);
-  const names = [browser && `${browser[1]} ${browser[2]}`, system?.[1]].filter(Boolean);
-  return names.join(" · ") || agent || "–";
+  const nameIn = (/** @type {string[][]} */ names) => names.find(([claim = ""]) => agent.includes(claim))?.[1];
+  return [nameIn(BROWSERS), nameIn(SYSTEMS)].filter(Boolean).join(" · ") || agent || "–";
 }
 
 function Letters() {

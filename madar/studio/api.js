@@ -97,11 +97,21 @@ function problemOf(answer, content) {
     detail: content?.detail ?? content?.title ?? "",
     requestId: answer.headers.get("X-Request-Id") ?? "",
     retryAfterS: Number(answer.headers.get("Retry-After") ?? 0),
-    limit: Number(/;?q=(\d+)/.exec(answer.headers.get("RateLimit-Policy") ?? "")?.[1] ?? 0),
+    limit: limitOf(content?.params?.policy, answer.headers.get("RateLimit-Policy") ?? ""),
     faults: content?.errors ?? [],
   });
   if (answer.status === 401 && store.get().session === "open") store.set({ session: "ended" });
   return problem;
+}
+
+/**
+ * How many pictures a minute one may ask for, where that is the limit that was reached.
+ * @param {string | undefined} policy
+ * @param {string} header such as `"api";q=100;w=900, "generations";q=5;w=60`
+ */
+function limitOf(policy, header) {
+  const found = /"generations";q=(\d+);w=60/.exec(header);
+  return policy === "generations" && found ? Number(found[1]) : 0;
 }
 
 /** A random id also where the page is not served over https. */

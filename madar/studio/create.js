@@ -86,7 +86,7 @@ function StyleField({ chosen, styles }) {
               <span class="tile-picture"><img src=${smallOf(style.previewImageUrl)} alt="" width="56" height="56" /></span>
               <span class="tile-title">${style.title}</span>
             </label>`
-          : html`<span class="tile" key=${n} aria-hidden="true"><span class="tile-picture skeleton"></span></span>`,
+          : html`<span class="tile" key=${n} aria-hidden="true"><span class="tile-picture skeleton"></span><span class="tile-title"></span></span>`,
       )}
     </div>
   </fieldset>`;
@@ -106,7 +106,7 @@ function PromptField({ prompt, style, missing }) {
   const told = [missing && "prompt-missing", isNear && "prompt-left"].filter(Boolean).join(" ");
   return html`<div class="field-group">
     <label for="prompt">${t("create.prompt")}</label>
-    <textarea id="prompt" ref=${field} dir="auto" rows="3" value=${prompt} aria-keyshortcuts="N"
+    <textarea id="prompt" ref=${field} dir=${prompt ? "auto" : undefined} rows="3" value=${prompt} aria-keyshortcuts="N"
       aria-invalid=${missing ? "true" : "false"} aria-describedby=${told || undefined}
       placeholder=${example && t("create.placeholder", { example })}
       onInput=${(/** @type {any} */ event) => setDraft({ prompt: event.currentTarget.value })}></textarea>

@@ -4,6 +4,7 @@ import { download, refresh, remove, undoRemove } from "./generations.js";
 import { list, follow, load, more } from "./gallery_list.js";
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
+import { Icon } from "./icons.js";
 import { useKeys } from "./keys.js";
 import { marked } from "./marks.js";
 import { attempt } from "./notice.js";
@@ -42,7 +43,7 @@ export function Gallery({ pageSize, title, isMain = false }) {
       <button onClick=${reload}>${t("retry")}</button></div>`}
     ${selected && html`<${SelectionBar} selected=${selected} done=${() => setSelected(null)} />`}
     ${phase === "ready" && ids.length === 0
-      ? html`<${Nothing} filters=${filters} hasFilters=${hasFilters} />`
+      ? html`<${Nothing} filters=${filters} hasFilters=${hasFilters} isMain=${isMain} />`
       : html`<${Grid} ids=${ids} search=${filters.search ?? ""} isLoading=${phase === "loading" && !ids.length}
           selected=${selected} select=${setSelected} />`}
     ${ids.length > 0 && html`<div class="more">
@@ -58,16 +59,16 @@ function Filterbar({ filters }) {
   const set = (/** @type {Filters} */ change) => go({ filters: { ...filters, ...change } }, { replace: true });
   return html`<div class="filters" role="search">
     <${SearchField} value=${filters.search ?? ""} change=${(/** @type {string} */ search) => set({ search })} />
-    <select aria-label=${t("gallery.style")} value=${filters.style ?? ""}
+    <span class="select"><select aria-label=${t("gallery.style")} value=${filters.style ?? ""}
       onChange=${(/** @type {any} */ event) => set({ style: event.currentTarget.value })}>
       <option value="">${t("gallery.all_styles")}</option>
       ${styles.map((style) => html`<option key=${style.id} value=${style.id}>${style.title}</option>`)}
-    </select>
-    <select aria-label=${t("gallery.sort")} value=${filters.sort ?? ""}
+    </select><${Icon} name="down" /></span>
+    <span class="select"><select aria-label=${t("gallery.sort")} value=${filters.sort ?? ""}
       onChange=${(/** @type {any} */ event) => set({ sort: event.currentTarget.value })}>
       <option value="">${t("gallery.newest")}</option>
       <option value="oldest">${t("gallery.oldest")}</option>
-    </select>
+    </select><${Icon} name="down" /></span>
     <button class="toggle" aria-pressed=${Boolean(filters.liked)}
       onClick=${() => set({ liked: filters.liked ? "" : "1" })}><span aria-hidden="true">♥</span>${t("gallery.liked")}</button>
   </div>`;
@@ -85,7 +86,7 @@ function SearchField({ value, change }) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => change(next.trim()), TYPING_MS);
   };
-  return html`<input id="search" type="search" dir="auto" value=${text} maxlength="200" placeholder=${t("gallery.search")}
+  return html`<input id="search" type="search" dir=${text ? "auto" : undefined} value=${text} maxlength="200" placeholder=${t("gallery.search")}
     aria-label=${t("gallery.search")} aria-keyshortcuts="/"
     onInput=${(/** @type {any} */ event) => write(event.currentTarget.value)} />`;
 }
@@ -151,11 +152,11 @@ function Deleted({ id }) {
   </div>`;
 }
 
-/** @param {{ filters: Filters, hasFilters: boolean }} what */
-function Nothing({ filters, hasFilters }) {
+/** @param {{ filters: Filters, hasFilters: boolean, isMain: boolean }} what */
+function Nothing({ filters, hasFilters, isMain }) {
   if (!hasFilters) {
     return html`<div class="message" data-state="empty"><p><strong>${t("gallery.empty")}</strong></p><p class="muted">${t("gallery.empty_hint")}</p>
-      <a class="button" ...${link({ screen: "create" })}>${t("gallery.create")}</a></div>`;
+      ${isMain && html`<a class="button" ...${link({ screen: "create" })}>${t("gallery.create")}</a>`}</div>`;
   }
   const words = filters.search ? t("gallery.no_match", { search: filters.search }) : t("gallery.no_match_filters");
   return html`<div class="message" data-state="no-match"><p><strong>${words}</strong></p>

@@ -2,7 +2,7 @@
 import { App } from "./app.js";
 import { Problem } from "./api.js";
 import { restoreBoard } from "./board.js";
-import { restore as restoreDraft } from "./draft.js";
+import { fitStyle, restore as restoreDraft } from "./draft.js";
 import { html, render } from "./html.js";
 import { load, t } from "./i18n.js";
 import { restoreLetters, start as startKeys } from "./keys.js";
@@ -35,6 +35,7 @@ async function begin() {
   const root = /** @type {HTMLElement} */ (document.getElementById("studio"));
   render(html`<${App} />`, root);
   startKeys();
+  const reading = attempt(readStyles);
   if (!(await isKnown)) return;
   restoreBoard();
   restoreLetters();
@@ -42,7 +43,8 @@ async function begin() {
   restoreSlots();
   startLive();
   startTab();
-  await attempt(readStyles);
+  await reading;
+  fitStyle();
 }
 
 /** Without the API there is nothing to show but that, and a way to try once more. */

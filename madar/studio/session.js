@@ -6,6 +6,11 @@ import { store } from "./store.js";
 
 /** @returns {Promise<boolean>} whether somebody is signed in */
 export async function recognise() {
+  // Where the server has seen no session, asking would only be refused.
+  if (document.documentElement.dataset.session === "none") {
+    store.set({ session: "none" });
+    return false;
+  }
   try {
     store.set({ user: await call("GET", "/api/auth/user"), session: "open" });
     return true;

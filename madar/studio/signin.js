@@ -2,6 +2,7 @@
 import { html, useState } from "./html.js";
 import { has, t } from "./i18n.js";
 import { attempt } from "./notice.js";
+import { smallOf } from "./picture.js";
 import { signIn } from "./session.js";
 import { useStore } from "./store.js";
 
@@ -10,6 +11,7 @@ const PEOPLE = ["Amal", "Badr", "Dana"];
 
 export function SignIn() {
   const [isGoing, setGoing] = useState(false);
+  const styles = useStore((state) => state.styles);
   const refused = useStore((state) => state.refused);
   const isLocal = document.documentElement.dataset.issuer === "local";
   const go = async (/** @type {{ email?: string, name?: string }} */ person) => {
@@ -18,6 +20,9 @@ export function SignIn() {
   };
   return html`<main id="content" class="sign-in" data-state=${isGoing ? "going" : "signed-out"}>
     <div class="card padded">
+      <div class="samples board" aria-hidden="true">
+        ${styles.map((style) => html`<img key=${style.id} src=${smallOf(style.previewImageUrl)} alt="" width="64" height="64" />`)}
+      </div>
       <h1>${t("title")}</h1>
       <p class="muted">${t("signin.lead")}</p>
       ${refused && html`<p class="bad" role="alert">${wordsOf(refused)}</p>`}

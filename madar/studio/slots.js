@@ -1,6 +1,6 @@
 /** The stage's places: what was asked for, sent once each, kept over a reload. */
 import { Problem, call, newKey } from "./api.js";
-import { find, isRunning, refresh } from "./generations.js";
+import { find, isRunning, refresh, take } from "./generations.js";
 import { keep, recall } from "./kept.js";
 import { store } from "./store.js";
 
@@ -59,14 +59,28 @@ async function send(slot) {
     const made = slot.retryOf
       ? await call("POST", `/api/generations/${slot.retryOf}/retry`, { key: slot.key, signal: way.signal })
       : await call("POST", "/api/generations", { body: bodyOf(slot.wish), key: slot.key, signal: way.signal });
+    if (!find(made.id)) take([firstLook(made, slot.wish)]);
     change(slot.key, { id: made.id, phase: "sent", problem: null });
-    if (!find(made.id)) await refresh(made.id);
+    if (find(made.id)?.version === 0) await refresh(made.id);
   } catch (error) {
     if (!way.signal.aborted) refuse(slot.key, error);
   } finally {
     sending.delete(slot.key);
   }
 }
+
+/**
+ * What is known before the server has told all of it: whatever it tells is newer.
+ * @param {any} made
+ * @param {Wish} wish
+ * @returns {Generation}
+ */
+const firstLook = (made, wish) => ({
+  ...{ version: 0, stage: "queued", seed: "", isLiked: false, createdAt: new Date().toISOString() },
+  ...{ style: wish.style, prompt: wish.prompt, aspectRatio: wish.aspectRatio, customColors: wish.colors },
+  ...{ inputType: wish.source ? "image" : "text", sourceUploadId: wish.source?.uploadId },
+  ...made,
+});
 
 /**
  * @param {string} key

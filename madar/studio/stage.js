@@ -48,7 +48,7 @@ export function Stage() {
 export function stateOf({ slot, doc }) {
   if (slot.phase === "limit") return "limit";
   if (slot.phase === "refused") return "failed";
-  if (!doc) return "sending";
+  if (!doc) return slot.phase === "sent" ? "loading" : "sending";
   if (doc.status === "completed") return "done";
   if (doc.status === "failed") return "failed";
   if (doc.status === "queued") return "queued";
@@ -64,7 +64,7 @@ function useWords(shown) {
   const now = useNow(isLimited);
   if (state === "limit") return limitWords(slot, now);
   if (state === "failed") return failureWords(shown);
-  if (!doc) return { heading: t("stage.sending"), detail: "", time: "" };
+  if (!doc) return { heading: state === "sending" ? t("stage.sending") : "", detail: "", time: "" };
   if (state === "queued") {
     const { pauseReason, queuePosition, estimatedTimeSeconds } = doc;
     const heading = queuePosition ? t("stage.waiting_at", { place: place(queuePosition) }) : t("stage.waiting");
@@ -130,11 +130,11 @@ function Large(shown) {
 /** @param {Shown & { state: string, words: { heading: string, detail: string, time: string } }} what */
 function Under({ slot, doc, state, words }) {
   const isLate = useLate(QUIET_MS);
-  const isQuiet = state === "sending" && !isLate;
+  const isQuiet = state === "loading" || (state === "sending" && !isLate);
   return html`
-    <h2>${isQuiet ? "" : words.heading}</h2>
-    ${isBusy(state) && state !== "queued" && !isQuiet && html`<${Bar} state=${state} doc=${doc} words=${words} />`}
-    ${(words.detail || words.time) && html`<p class="muted"><span class="tabular">${words.detail}</span>${words.time}</p>`}
+    <h2>${isQuiet ? "" : isMaking(state) ? t("stage.making") : words.heading}</h2>
+    ${isBusy(state) && (state === "queued" || isQuiet ? html`<div class="no-bar"></div>` : html`<${Bar} state=${state} doc=${doc} words=${words} />`)}
+    <p class="muted told"><span>${isMaking(state) ? words.heading : words.detail}</span><span>${words.time}</span></p>
     <p class="prompt-line muted" dir="auto">${slot.wish.prompt}</p>
     <${Actions} slot=${slot} doc=${doc} state=${state} />`;
 }
@@ -285,7 +285,10 @@ function Empty() {
 }
 
 /** @param {string} state */
-const isBusy = (state) => ["sending", "queued", "drawing", "saving"].includes(state);
+const isMaking = (state) => state === "drawing" || state === "saving";
+
+/** @param {string} state */
+const isBusy = (state) => ["sending", "loading", "queued", "drawing", "saving"].includes(state);
 
 /** Whether so much time has passed that silence would worry. @param {number} ms */
 function useLate(ms) {

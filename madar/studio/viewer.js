@@ -1,6 +1,6 @@
 /** One picture in full: arrows walk what the gallery shows, Esc goes back to the same card. */
 import { cycleBoard } from "./board.js";
-import { nameOf } from "./colors.js";
+import { loadNames, nameOf } from "./colors.js";
 import { moment, number, size } from "./formats.js";
 import { download, find, freshen, refresh, remove, toggleLike } from "./generations.js";
 import { neighbours } from "./gallery_list.js";
@@ -98,6 +98,7 @@ function focusCard(id) {
 
 /** @param {{ doc: Generation }} what */
 function Details({ doc }) {
+  useEffect(() => void loadNames(), []);
   const { width = 0, height = 0 } = doc.result?.dimensions ?? {};
   /** @type {[string, any][]} */
   const facts = [
