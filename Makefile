@@ -33,13 +33,13 @@ help:
 	@echo '             was cut off)'
 	@echo 'make image-test  build the container and make a picture with it (as root; needs no Docker)'
 	@echo 'make mutations  take one guard after the other out of a copy: some test has to fail'
-	@echo 'make parts   fetch what the page at /docs is made of (make run does it too)'
+	@echo 'make parts   fetch what the pages at /studio and /docs are made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
 	@echo 'make clean   remove .venv and caches; pictures and database stay (madar reset)'
 
-# Without its parts the page at /docs says what is missing; nothing else needs them.
+# Without their parts the pages at /studio and /docs say what is missing; nothing else needs them.
 run: .venv/ready-to-run
-	@$(MAKE) --silent parts || echo 'The page at /docs will do without its parts.' >&2
+	@$(MAKE) --silent parts || echo 'The pages at /studio and /docs will do without their parts.' >&2
 	@exec $(python) -m madar dev
 
 # What the types take, the tests leave: at their ends, and wherever they wait for something.
@@ -140,12 +140,12 @@ build/locust/ready-to-load: requirements-load.lock | .venv/created
 # By exact version and integrity hash (frontend/package-lock.json), with no script of theirs run.
 # npm clears the folder first and with it the other stamp; what the tests need has the rest too.
 frontend/node_modules/ready-to-run: frontend/package-lock.json | .venv/ready-to-run
-	@echo 'Fetching what the page at /docs is made of …'
+	@echo 'Fetching what the pages at /studio and /docs are made of …'
 	@$(npm) --omit=dev
 	@touch $@
 
 frontend/node_modules/ready-to-test: frontend/package-lock.json | .venv/ready-to-test
-	@echo 'Fetching what the page at /docs and the TypeScript types are made with …'
+	@echo 'Fetching what the pages at /studio and /docs and the TypeScript types are made with …'
 	@$(npm)
 	@touch frontend/node_modules/ready-to-run $@
 

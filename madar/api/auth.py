@@ -38,6 +38,7 @@ SIGN_IN_PROBLEMS = (
     *("origin_refused", "google_unavailable"),
 )
 _BROWSER_TOKEN = re.compile(r"[A-Za-z0-9_-]{43}")
+_STUDIO = re.compile(r"/studio(?:[/?#]|$)")
 
 
 class GoogleUrlQuery(WireModel):
@@ -170,8 +171,11 @@ async def get_google_callback(request: Request[State], query: CallbackQuery) -> 
             raise
         request.scope["madar.code"] = error.code
         return RedirectResponse(f"{home}?error={error.code}", 303, headers=NO_STORE)
-    # The path starts with one slash, so it cannot change whose address this is.
-    there = home.rstrip("/") + signed_in.return_to if signed_in.return_to else home
+    # The path starts with one slash, so it cannot change whose address this is. The studio is a
+    # page of ours, wherever the frontend is.
+    is_of_studio = _STUDIO.match(signed_in.return_to)
+    base = resources_of(request).settings.app_url if is_of_studio else home
+    there = base.rstrip("/") + signed_in.return_to if signed_in.return_to else home
     return _with_session(request, RedirectResponse(there, 303, headers=NO_STORE), signed_in)
 
 

@@ -31,6 +31,8 @@ _OF_NPM = MappingProxyType(
     }
 )
 _IMPORTS = {"preact": "preact", "preact/hooks": "hooks", "htm": "htm"}
+# What the page imports only once somebody wants to see it (madar/studio/app.js).
+_LATER = {"account.js", "drawer.js", "help.js", "snippets.js"}
 _MEDIA_TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
@@ -73,7 +75,9 @@ class Assets:
 
     @property
     def modules(self) -> list[str]:
-        return sorted(name for name in self.by_name if name.endswith((".js", ".mjs")))
+        """Those of the first load."""
+        modules = {name for name in self.by_name if name.endswith((".js", ".mjs"))}
+        return sorted(modules - _LATER)
 
 
 def assets() -> Assets:

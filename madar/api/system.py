@@ -7,12 +7,13 @@ from html import escape
 from typing import Literal
 
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 
 import madar
 from madar import i18n
 from madar.api.operations import operation
 from madar.api.request import State, WireModel, language_of, resources_of, viewer_of
+from madar.api.studio_assets import assets
 from madar.db import system, turns
 from madar.db.pool import connection
 from madar.db.turns import Gate
@@ -123,7 +124,11 @@ def _words_of(works: Mapping[str, bool]) -> dict[str, Well]:
 
 
 async def get_home(request: Request[State]) -> Response:
-    """Where a browser lands after sign-in while no page of the product is configured."""
+    """A browser is led to the studio, with how a sign-in went; programs are told what this is."""
+    if "text/html" in request.headers.get("accept", "") and assets().is_complete:
+        query = request.url.query
+        there = f"/studio?{query}" if query else "/studio"
+        return RedirectResponse(there, 303, headers={**NO_STORE, "Vary": "Accept"})
     try:
         viewer = await viewer_of(request)
         language = i18n.known(viewer.language)

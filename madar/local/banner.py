@@ -30,7 +30,8 @@ def compose_banner(facts: Facts, local: Local) -> str:
     head = f"Madar {__version__} · development"
     ready = f"ready in {facts.ready_s:.1f} s"
     rows = [
-        ("API", f"{facts.app_url}/api/health"),
+        ("Studio", f"{facts.app_url}/studio"),
+        ("API", f"{facts.app_url}/docs"),
         ("Sign in", f"{facts.app_url}/api/auth/google/url in a browser{_where(local)}"),
         ("Database", facts.database),
         ("Pictures", facts.pictures),

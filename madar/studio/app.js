@@ -1,13 +1,10 @@
 /** The frame around every screen: header, the bar that tells of the connection, footer, panels. */
-import { Account } from "./account.js";
 import { announced } from "./announce.js";
 import { cycleBoard } from "./board.js";
 import { CreateForm, focusPrompt } from "./create.js";
-import { Drawer } from "./drawer.js";
 import { Gallery } from "./gallery.js";
 import { download, find, toggleLike } from "./generations.js";
-import { Help } from "./help.js";
-import { html } from "./html.js";
+import { html, useEffect, useState } from "./html.js";
 import { otherLanguage, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { useKeys } from "./keys.js";
@@ -23,14 +20,18 @@ import { store, useStore } from "./store.js";
 import { isDark, toggleTheme } from "./theme.js";
 import { Viewer } from "./viewer.js";
 
-const PANELS = { drawer: Drawer, keys: Help };
+// What nobody sees at first comes when it is asked for (madar/api/studio_assets.py knows them too).
+const later = {
+  account: () => import("./account.js").then(({ Account }) => Account),
+  drawer: () => import("./drawer.js").then(({ Drawer }) => Drawer),
+  keys: () => import("./help.js").then(({ Help }) => Help),
+};
 
 export function App() {
   useStore((state) => state.texts); // another language draws everything again
   const session = useStore((state) => state.session);
   const panel = useStore((state) => state.panel);
   const isIn = session !== "none" && session !== "unknown";
-  const Panel = panel && isIn ? PANELS[panel] : null;
   return html`
     <a class="skip" href="#content">${t("skip")}</a>
     <${Header} isIn=${isIn} />
@@ -39,14 +40,21 @@ export function App() {
     ${session === "none" ? html`<${SignIn} />` : isIn && html`<${Screen} />`}
     <${Footer} />
     ${isIn && html`<${Keys} /><${Viewer} />`}
-    ${Panel && html`<${Panel} />`}
+    ${panel && (isIn || panel === "keys") && html`<${Later} key=${panel} name=${panel} />`}
     <${Announcer} />`;
+}
+
+/** @param {{ name: keyof typeof later }} what */
+function Later({ name }) {
+  const [View, setView] = useState(/** @type {any} */ (null));
+  useEffect(() => void later[name]().then((view) => setView(() => view)), []);
+  return View && html`<${View} />`;
 }
 
 function Screen() {
   const screen = useStore((state) => state.route.screen);
   return html`<main id="content" class=${`screen ${screen}`} tabindex="-1" data-screen=${screen}>
-    ${screen === "account" && html`<${Account} />`}
+    ${screen === "account" && html`<${Later} name="account" />`}
     ${screen === "gallery" && html`<${Gallery} key="gallery" pageSize=${24} title=${t("gallery.title")} isMain=${true} />`}
     ${screen === "create" && html`<h1 class="hidden">${t("create.title")}</h1><${CreateForm} />
       <div class="made"><${Stage} /><${Gallery} key="recent" pageSize=${12} title=${t("gallery.recent")} /></div>`}

@@ -1,10 +1,13 @@
 /** Colours as people write them, and the name that the prompt will say: the nearest to the eye. */
+import { createState } from "./state.js";
 import { store } from "./store.js";
 
 /** @type {Promise<void> | null} */
 let loading = null;
 /** @type {{ hex: string, en: string, ar: string, lab: number[] }[]} */
 let named = [];
+/** Whether names are there; views that say one watch it. */
+export const hasNames = createState(false);
 
 /** The server's own table (madar/domain/colors.py), so that both say the same. */
 export function loadNames() {
@@ -12,7 +15,7 @@ export function loadNames() {
     .then((answer) => answer.json())
     .then((/** @type {[string, string, string][]} */ table) => {
       named = table.map(([hex, en, ar]) => ({ hex, en, ar, lab: labOf(hex) }));
-      store.set({});
+      hasNames.set(true);
     });
   return loading;
 }

@@ -1,9 +1,10 @@
 /** Up to five colours: a click edits, Delete removes, dragging or the arrow keys put them in order. */
-import { loadNames, nameOf, parseHex } from "./colors.js";
+import { hasNames, loadNames, nameOf, parseHex } from "./colors.js";
 import { MAX_COLORS, setDraft } from "./draft.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { Icon } from "./icons.js";
+import { useValue } from "./state.js";
 
 const FRESH = ["#5b3df5", "#c0394b", "#f2a541", "#2fc58a", "#0a2fe8"];
 
@@ -11,6 +12,7 @@ const FRESH = ["#5b3df5", "#c0394b", "#f2a541", "#2fc58a", "#0a2fe8"];
 export function ColorsField({ colors }) {
   const [edited, setEdited] = useState(-1);
   const list = useRef(/** @type {HTMLElement | null} */ (null));
+  useValue(hasNames);
   useEffect(() => void loadNames(), []);
   const set = (/** @type {string[]} */ next) => setDraft({ colors: next });
   const focus = (/** @type {number} */ n) =>

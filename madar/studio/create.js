@@ -46,8 +46,7 @@ export function CreateForm() {
 /** Seconds until the next picture may be asked for; the countdown enables the button by itself. */
 function useWait() {
   const until = useStore((state) => state.limitedUntil);
-  const now = useNow(until > Date.now());
-  return Math.max(0, Math.ceil((until - now) / 1000));
+  return Math.max(0, Math.ceil((until - useNow(until)) / 1000));
 }
 
 /** @param {import("./types.js").Wish} draft */

@@ -11,8 +11,9 @@ import { store } from "./store.js";
  *   wish: string }} List
  */
 
-/** @type {import("./state.js").Observable<List>} */
-export const list = createState({ ids: [], total: 0, next: null, phase: "loading", wish: "" });
+export const list = createState(
+  /** @type {List} */ ({ ids: [], total: 0, next: null, phase: "loading", wish: "" }),
+);
 /** @type {AbortController | null} */
 let way = null;
 

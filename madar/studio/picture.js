@@ -36,7 +36,7 @@ export const titleOf = (id) => styleOf(id)?.title ?? id;
 /** @param {{ prompt: string, style: string }} doc */
 export const altOf = ({ prompt, style }) => t("picture.alt", { prompt, style: titleOf(style) });
 
-/** What stands in until there is a picture: the source, or a sample of the style, out of focus. */
+/** What stands in until there is a picture: the source, or a sample of the style, out of focus. @param {{ style: string, source?: string }} what */
 export function Sample({ style, source = "" }) {
   const url = useStore(({ styles }) => styles.find(({ id }) => id === style)?.previewImageUrl ?? "");
   const src = source || (url && smallOf(url));

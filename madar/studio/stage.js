@@ -60,8 +60,7 @@ function useWords(shown) {
   const before = useRef({});
   const { slot, doc } = shown;
   const state = stateOf(shown);
-  const isLimited = slot.phase === "limit" && slot.until > Date.now();
-  const now = useNow(isLimited);
+  const now = useNow(slot.phase === "limit" ? slot.until : 0);
   if (state === "limit") return limitWords(slot, now);
   if (state === "failed") return failureWords(shown);
   if (!doc) return { heading: state === "sending" ? t("stage.sending") : "", detail: "", time: "" };
@@ -154,7 +153,7 @@ function Bar({ state, doc, words }) {
 /** @param {Shown & { state: string }} what */
 function Actions({ slot, doc, state }) {
   const until = useStore((store) => store.limitedUntil);
-  const isLimited = useNow(until > Date.now()) < until && state === "limit";
+  const isLimited = useNow(state === "limit" ? until : 0) < until;
   if (state === "sending") return html`<div class="row"><button onClick=${() => stopSending(slot.key)}>${t("cancel")}</button></div>`;
   if (state === "queued" || state === "drawing") {
     return html`<div class="row"><button onClick=${() => attempt(() => cancel(slot.id))}>${t("cancel")}</button></div>`;

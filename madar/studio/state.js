@@ -41,14 +41,14 @@ export function useValue(observable) {
   return value.now;
 }
 
-/** The time, again every `ms`, while `isRunning`. @param {boolean} isRunning @param {number} [ms] */
-export function useNow(isRunning, ms = 1000) {
-  const [now, set] = useState(Date.now);
+/** The time; the component is drawn anew each second until then. @param {number} until */
+export function useNow(until) {
+  const [, tick] = useState(0);
+  const isRunning = until > Date.now();
   useEffect(() => {
     if (!isRunning) return;
-    set(Date.now());
-    const ticking = setInterval(() => set(Date.now()), ms);
+    const ticking = setInterval(() => tick(Date.now()), 1000);
     return () => clearInterval(ticking);
-  }, [isRunning, ms]);
-  return isRunning ? Math.max(now, Date.now() - ms) : now;
+  }, [isRunning]);
+  return Date.now();
 }

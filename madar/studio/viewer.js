@@ -1,6 +1,6 @@
 /** One picture in full: arrows walk what the gallery shows, Esc goes back to the same card. */
 import { cycleBoard } from "./board.js";
-import { loadNames, nameOf } from "./colors.js";
+import { hasNames, loadNames, nameOf } from "./colors.js";
 import { moment, number, size } from "./formats.js";
 import { download, find, freshen, refresh, remove, toggleLike } from "./generations.js";
 import { neighbours } from "./gallery_list.js";
@@ -13,6 +13,7 @@ import { Picture, altOf, titleOf } from "./picture.js";
 import { go } from "./route.js";
 import { ask, wishOf } from "./slots.js";
 import { PictureActions } from "./stage.js";
+import { useValue } from "./state.js";
 import { useStore } from "./store.js";
 
 /** @typedef {import("./types.js").Generation} Generation */
@@ -98,6 +99,7 @@ function focusCard(id) {
 
 /** @param {{ doc: Generation }} what */
 function Details({ doc }) {
+  useValue(hasNames);
   useEffect(() => void loadNames(), []);
   const { width = 0, height = 0 } = doc.result?.dimensions ?? {};
   /** @type {[string, any][]} */
@@ -105,7 +107,7 @@ function Details({ doc }) {
     [t("viewer.style"), titleOf(doc.style)],
     [t("viewer.english"), doc.promptEnglish && html`<bdi dir="ltr" lang="en">${doc.promptEnglish}</bdi>`],
     [t("viewer.colors"), doc.customColors.length > 0 && doc.customColors.map((hex) => html`<span class="color-fact" key=${hex}>
-      <span class="dot" style=${{ backgroundColor: hex }}></span>${nameOf(hex)} <code dir="ltr">${hex}</code></span>`)],
+      <span class="dot" style=${{ backgroundColor: hex }}></span><bdi>${nameOf(hex)}</bdi> <code dir="ltr">${hex}</code></span>`)],
     [t("viewer.size"), html`<span dir="ltr">${number(width)} × ${number(height)}</span>`],
     [t("viewer.file"), size(doc.result?.fileSize ?? 0)],
     [t("viewer.seed"), html`<code dir="ltr">${doc.seed}</code>`],

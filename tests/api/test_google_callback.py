@@ -85,7 +85,7 @@ def test_a_browser_whose_person_said_no_is_told_so(product: Product) -> None:
 def test_a_person_who_said_no_comes_home_instead_of_reading_json(product: Product) -> None:
     with product.anonymous(**{"Accept": "text/html", "Accept-Language": "ar"}) as http:
         answer = http.get(URL, params={"error": "access_denied", "state": "x"})
-        home = http.get(answer.headers["location"])
+        home = http.get(answer.headers["location"], headers={"Accept": "*/*"})
 
     assert answer.status_code == 303
     assert answer.headers["location"] == f"{product.url}?error=sign_in_refused"
