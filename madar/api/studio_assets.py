@@ -1,6 +1,7 @@
 """What the studio is made of, read once, packed once, under one digest of it all."""
 
 import gzip
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
@@ -32,7 +33,9 @@ _OF_NPM = MappingProxyType(
 )
 _IMPORTS = {"preact": "preact", "preact/hooks": "hooks", "htm": "htm"}
 # What the page imports only once somebody wants to see it (madar/studio/app.js).
-_LATER = {"account.js", "drawer.js", "help.js", "snippets.js"}
+_LATER = {"account.js", "drawer.js", "help.js", "snippets.js", "viewer.js"}
+# A fifth of what is served, for those who read the repository; what is left keeps its lines.
+_COMMENT = re.compile(r"/\*.*?\*/|^[ \t]*//.*?$", re.DOTALL | re.MULTILINE)
 _MEDIA_TYPES = {
     ".js": "text/javascript",
     ".mjs": "text/javascript",
@@ -97,7 +100,7 @@ def _files() -> Iterator[tuple[str, Path]]:
 
 @lru_cache(maxsize=2)
 def _read(files: tuple[tuple[str, Path, int], ...]) -> Assets:
-    contents = {name: path.read_bytes() for name, path, _ in files}
+    contents = {name: _content(path) for name, path, _ in files}
     is_complete = contents.keys() >= _OF_NPM.keys()
     # One sheet is one request; layers, not their order, say which rule wins.
     sheets = [name for name in contents if name.endswith(".css")]
@@ -106,6 +109,13 @@ def _read(files: tuple[tuple[str, Path, int], ...]) -> Assets:
     contents["colors.json"] = orjson.dumps([(c.hex, c.english, c.arabic) for c in COLORS])
     by_name = {name: _asset(name, content) for name, content in contents.items()}
     return Assets(by_name, is_complete)
+
+
+def _content(path: Path) -> bytes:
+    content = path.read_bytes()
+    if path.parent != OWN or path.suffix == ".svg":
+        return content
+    return _COMMENT.sub(lambda found: "\n" * found[0].count("\n"), content.decode()).encode()
 
 
 def _texts(language: i18n.Language) -> bytes:

@@ -13,14 +13,22 @@ import { store, useStore } from "./store.js";
 
 export function Account() {
   const user = useStore((state) => state.user);
-  if (!user) return null;
+  const [stats, setStats] = useState(/** @type {any} */ (undefined));
+  const [sessions, setSessions] = useState(/** @type {any[] | undefined} */ (undefined));
+  const readSessions = async () => setSessions((await call("GET", "/api/auth/sessions")).sessions);
+  useEffect(() => {
+    void attempt(async () => setStats(await call("GET", "/api/user/stats"))).then((is) => is || setStats(null));
+    void attempt(readSessions).then((is) => is || setSessions([]));
+  }, []);
+  // All at once, so that nothing moves when one of them comes later.
+  if (!user || stats === undefined || sessions === undefined) return null;
   return html`<div class="account">
     <h1>${t("account.title")}</h1>
     <p class="muted" dir="ltr">${user.email}</p>
     <${NameForm} user=${user} />
     <${LanguageChoice} />
-    <${Stats} />
-    <${Sessions} />
+    <${Stats} stats=${stats} />
+    <${Sessions} sessions=${sessions} read=${readSessions} />
     <${Letters} />
     <section class="card padded stack"><h2>${t("account.export")}</h2><p class="muted">${t("account.export_hint")}</p>
       <div><a class="button" href="/api/user/export" download="madar.json">${t("account.export")}</a></div></section>
@@ -56,9 +64,8 @@ function LanguageChoice() {
       <span lang=${id}>${name}</span></label>`)}</div></fieldset>`;
 }
 
-function Stats() {
-  const [stats, setStats] = useState(/** @type {any} */ (null));
-  useEffect(() => void attempt(async () => setStats(await call("GET", "/api/user/stats"))), []);
+/** @param {{ stats: any }} what */
+function Stats({ stats }) {
   /** @type {[string, string][]} */
   const numbers = [["made", "totalGenerations"], ["likes", "totalLikes"], ["downloads", "totalDownloads"]];
   return html`<section class="card padded stack"><h2>${t("account.stats")}</h2>
@@ -70,11 +77,9 @@ function Stats() {
   </section>`;
 }
 
-function Sessions() {
-  const [sessions, setSessions] = useState(/** @type {any[]} */ ([]));
-  const read = () => attempt(async () => setSessions((await call("GET", "/api/auth/sessions")).sessions));
-  useEffect(() => void read(), []);
-  const end = (/** @type {string} */ id) => attempt(() => call("DELETE", `/api/auth/sessions/${id}`)).then(read);
+/** @param {{ sessions: any[], read: () => Promise<unknown> }} what */
+function Sessions({ sessions, read }) {
+  const end = (/** @type {string} */ id) => attempt(() => call("DELETE", `/api/auth/sessions/${id}`).then(read));
   return html`<section class="card padded stack"><h2>${t("account.sessions")}</h2>
     <ul class="sessions">${sessions.map((one) => html`<li key=${one.id}>
       <div><bdi class="ellipsis">${browserOf(one.userAgent)}</bdi>

@@ -18,28 +18,32 @@ import { Stage } from "./stage.js";
 import { useValue } from "./state.js";
 import { store, useStore } from "./store.js";
 import { isDark, toggleTheme } from "./theme.js";
-import { Viewer } from "./viewer.js";
 
 // What nobody sees at first comes when it is asked for (madar/api/studio_assets.py knows them too).
 const later = {
   account: () => import("./account.js").then(({ Account }) => Account),
   drawer: () => import("./drawer.js").then(({ Drawer }) => Drawer),
   keys: () => import("./help.js").then(({ Help }) => Help),
+  viewer: () => import("./viewer.js").then(({ Viewer }) => Viewer),
 };
 
 export function App() {
   useStore((state) => state.texts); // another language draws everything again
   const session = useStore((state) => state.session);
   const panel = useStore((state) => state.panel);
-  const isIn = session !== "none" && session !== "unknown";
+  const picture = useStore((state) => state.route.picture);
+  // The server has seen the session already; until the API has too, the frame stands and is empty.
+  const isKnown = session !== "unknown";
+  const isIn = isKnown ? session !== "none" : document.documentElement.dataset.session === "open";
   return html`
     <a class="skip" href="#content">${t("skip")}</a>
     <${Header} isIn=${isIn} />
-    ${isIn && html`<${Connection} />`}
+    ${isKnown && isIn && html`<${Connection} />`}
     <${Notice} />
-    ${session === "none" ? html`<${SignIn} />` : isIn && html`<${Screen} />`}
+    ${!isKnown ? html`<main id="content" class="screen"></main>` : isIn ? html`<${Screen} />` : html`<${SignIn} />`}
     <${Footer} />
-    ${isIn && html`<${Keys} /><${Viewer} />`}
+    ${isKnown && isIn && html`<${Keys} />`}
+    ${isKnown && isIn && picture && html`<${Later} name="viewer" />`}
     ${panel && (isIn || panel === "keys") && html`<${Later} key=${panel} name=${panel} />`}
     <${Announcer} />`;
 }
@@ -76,6 +80,7 @@ function Header({ isIn }) {
     ${isSimulated && html`<span class="pill">${t("simulator")}</span>`}
     <${LanguageLink} />
     <${ThemeButton} />
+    ${isIn && !user && html`<span class="avatar"></span>`}
     ${isIn && user && html`<a class="avatar" ...${link({ screen: "account" })} aria-current=${screen === "account" ? "page" : undefined}
       aria-label=${t("nav.account", { name: user.displayName })} title=${user.displayName}>
       ${user.avatarUrl.startsWith(location.origin) ? html`<img src=${user.avatarUrl} alt="" />` : [...user.displayName][0]}</a>`}
