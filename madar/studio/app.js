@@ -77,7 +77,8 @@ function Header({ isIn }) {
     ${isIn && html`<nav aria-label=${t("nav.label")}>${tab("create")}${tab("gallery")}
       <button class="tab" aria-keyshortcuts="A" onClick=${() => toggle("drawer")}>${t("nav.api")}</button></nav>`}
     <span class="space"></span>
-    ${isSimulated && html`<span class="pill">${t("simulator")}</span>`}
+    ${isSimulated && html`<span class="pill" title=${t("simulator")}><span class="wide-only">${t("simulator")}</span>
+      <span class="narrow-only" aria-hidden="true">${t("simulator_short")}</span></span>`}
     <${LanguageLink} />
     <${ThemeButton} />
     ${isIn && !user && html`<span class="avatar"></span>`}

@@ -27,7 +27,9 @@ export function CreateForm() {
     const fault = faultOf(draft);
     setMissing(fault);
     if (fault) return focusPrompt();
-    if (!wait) void ask(draft);
+    if (wait) return;
+    void ask(draft);
+    showStage();
   };
   return html`<form class="create" aria-label=${t("create.title")} onSubmit=${(/** @type {Event} */ event) => {
     event.preventDefault();
@@ -41,6 +43,14 @@ export function CreateForm() {
     <${ColorsField} colors=${draft.colors} />
     <${GenerateButton} draft=${draft} wait=${wait} />
   </form>`;
+}
+
+/** Below the form on a narrow screen; nobody should have to look for it. */
+function showStage() {
+  const stage = document.querySelector(".stage");
+  const isSeen = stage && stage.getBoundingClientRect().top < innerHeight * 0.6;
+  const behavior = matchMedia("(prefers-reduced-motion: reduce)").matches ? "instant" : "smooth";
+  if (stage && !isSeen) stage.scrollIntoView({ block: "start", behavior });
 }
 
 /** Seconds until the next picture may be asked for; the countdown enables the button by itself. */

@@ -4,7 +4,7 @@ import { BoardControl } from "./board.js";
 import { focusPrompt } from "./create.js";
 import { setDraft } from "./draft.js";
 import { eta, number, percent, place, size } from "./formats.js";
-import { cancel, download, freshen, refresh, remove, toggleLike } from "./generations.js";
+import { cancel, download, freshen, refresh, remove, toggleLike, undoRemove } from "./generations.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { has, t } from "./i18n.js";
 import { Icon } from "./icons.js";
@@ -33,11 +33,11 @@ export function Stage() {
   const deleted = useStore((state) => state.deleted);
   const shown = slots
     .map((slot) => ({ slot, doc: generations.get(slot.id) }))
-    .filter(({ slot, doc }) => !deleted.has(slot.id) && doc?.errorCode !== "cancelled");
+    .filter(({ slot, doc }) => deleted.get(slot.id) !== -1 && doc?.errorCode !== "cancelled");
   const [first, ...others] = shown;
   const lines = others.filter(({ doc }) => doc?.status !== "completed");
   return html`<section class="stage" aria-label=${t("stage.title")}>
-    ${first ? html`<${Large} key=${first.slot.key} ...${first} />` : html`<${Empty} />`}
+    ${!first ? html`<${Empty} />` : deleted.has(first.slot.id) ? html`<${Deleted} id=${first.slot.id} />` : html`<${Large} key=${first.slot.key} ...${first} />`}
     ${lines.length > 0 && html`<ul class="lines">
       ${lines.map((one) => html`<li key=${one.slot.key}><${Line} ...${one} /></li>`)}
     </ul>`}
@@ -263,6 +263,13 @@ function Line(shown) {
     <${Actions} ...${shown} state=${state} />
   </div>`;
 }
+
+/** As long as that can be undone. @param {{ id: string }} what */
+const Deleted = ({ id }) => html`<div class="slot" data-state="deleted" role="status">
+  <div class="board"></div>
+  <div class="slot-words"><h2>${t("picture.deleted")}</h2>
+    <div class="row"><button onClick=${() => attempt(() => undoRemove(id))}>${t("picture.undo")}</button></div></div>
+</div>`;
 
 function Empty() {
   const styles = useStore((state) => state.styles);
