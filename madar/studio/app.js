@@ -14,6 +14,7 @@ import { attempt, notice } from "./notice.js";
 import { go, link } from "./route.js";
 import { signIn } from "./session.js";
 import { SignIn } from "./signin.js";
+import { DropAnywhere } from "./source_field.js";
 import { Stage } from "./stage.js";
 import { useValue } from "./state.js";
 import { store, useStore } from "./store.js";
@@ -42,7 +43,7 @@ export function App() {
     <${Notice} />
     ${!isKnown ? html`<main id="content" class="screen"></main>` : isIn ? html`<${Screen} />` : html`<${SignIn} />`}
     <${Footer} />
-    ${isKnown && isIn && html`<${Keys} />`}
+    ${isKnown && isIn && html`<${Keys} /><${DropAnywhere} />`}
     ${isKnown && isIn && picture && html`<${Later} name="viewer" />`}
     ${panel && (isIn || panel === "keys") && html`<${Later} key=${panel} name=${panel} />`}
     <${Announcer} />`;

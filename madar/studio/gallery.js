@@ -32,23 +32,26 @@ export function Gallery({ pageSize, title, isMain = false }) {
   useEffect(() => follow(reload), [filters, pageSize]);
   const toggleSelecting = () => setSelected(selected ? null : new Set());
   useKeys({ KeyX: toggleSelecting });
+  const deleted = useStore((state) => state.deleted);
+  const shown = ids.filter((id) => deleted.get(id) !== -1);
+  const left = Math.max(shown.length, total - (ids.length - shown.length));
   const hasFilters = Object.keys(filters).length > 0;
   const heading = isMain ? html`<h1>${title}</h1>` : html`<h2 class="section-heading">${title}</h2>`;
   return html`<section class="gallery" aria-label=${title} data-state=${phase}>
     <div class="gallery-head">${heading}
-      ${ids.length > 0 && html`<button class="plain" aria-pressed=${Boolean(selected)} aria-keyshortcuts="X"
+      ${shown.length > 0 && html`<button class="plain" aria-pressed=${Boolean(selected)} aria-keyshortcuts="X"
         onClick=${toggleSelecting}>${t(selected ? "gallery.select_done" : "gallery.select")}</button>`}</div>
     <${Filterbar} filters=${filters} />
     ${phase === "error" && html`<div class="message" role="alert"><p>${t("gallery.error")}</p>
       <button onClick=${reload}>${t("retry")}</button></div>`}
     ${selected && html`<${SelectionBar} selected=${selected} done=${() => setSelected(null)} />`}
-    ${phase === "ready" && ids.length === 0
+    ${phase === "ready" && shown.length === 0
       ? html`<${Nothing} filters=${filters} hasFilters=${hasFilters} isMain=${isMain} />`
-      : html`<${Grid} ids=${ids} search=${filters.search ?? ""} isLoading=${phase === "loading" && !ids.length}
+      : html`<${Grid} ids=${shown} search=${filters.search ?? ""} isLoading=${phase === "loading" && !ids.length}
           selected=${selected} select=${setSelected} />`}
-    ${ids.length > 0 && html`<div class="more">
+    ${shown.length > 0 && html`<div class="more">
       ${next && html`<button onClick=${() => void more()}>${t("gallery.more")}</button>`}
-      <span class="muted tabular">${t("gallery.count", { shown: number(ids.length), total: number(Math.max(total, ids.length)) })}</span>
+      <span class="muted tabular">${t("gallery.count", { shown: number(shown.length), total: number(left) })}</span>
     </div>`}
   </section>`;
 }
@@ -111,7 +114,7 @@ function Grid({ ids, search, isLoading, selected, select }) {
   return html`<ul class="grid">
     ${ids.map((id) => {
       const doc = generations.get(id);
-      if (deleted.get(id) === -1 || (!doc && !deleted.has(id))) return null;
+      if (!doc && !deleted.has(id)) return null;
       if (deleted.has(id)) return html`<li class="tile-card" key=${id}><${Deleted} id=${id} /></li>`;
       return html`<li class="tile-card" key=${id} data-id=${id}><${Card} doc=${doc} search=${search}
         isSelected=${selected?.has(id)} toggle=${selected ? () => toggle(id) : undefined} /></li>`;

@@ -1,6 +1,7 @@
 /** One socket for everything of this person; whoever was away knows what the others know. */
 import { masked, note } from "./calls.js";
 import { forget, hear, take } from "./generations.js";
+import { recogniseAgain } from "./session.js";
 import { adopt } from "./slots.js";
 import { store } from "./store.js";
 
@@ -40,8 +41,10 @@ export function start() {
     drop();
   });
   document.addEventListener("visibilitychange", () => {
-    if (!document.hidden && socket?.readyState === WebSocket.OPEN) ping();
-    else if (!document.hidden) reconnect();
+    if (document.hidden) return;
+    if (store.get().session === "ended") void recogniseAgain().then((is) => is && reconnect());
+    else if (socket?.readyState === WebSocket.OPEN) ping();
+    else reconnect();
   });
   connect();
 }

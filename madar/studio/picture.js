@@ -5,8 +5,8 @@ import { store, useStore } from "./store.js";
 
 /** @typedef {import("./types.js").Style} Style */
 
-/** @param {{ src: string, alt: string, onError?: () => void }} what */
-export function Picture({ src, alt, onError }) {
+/** @param {{ src: string, alt: string, meanwhile?: string, onError?: () => void }} what `meanwhile`: the same, smaller */
+export function Picture({ src, alt, meanwhile = "", onError }) {
   const [shown, setShown] = useState("");
   useEffect(() => {
     let isWanted = true;
@@ -18,7 +18,8 @@ export function Picture({ src, alt, onError }) {
     );
     return () => void (isWanted = false);
   }, [src]);
-  return html`<img class=${shown ? "picture shown" : "picture"} src=${shown || undefined} alt=${alt} />`;
+  const now = shown || meanwhile;
+  return html`<img class=${shown ? "picture shown" : now ? "picture meanwhile" : "picture"} src=${now || undefined} alt=${alt} />`;
 }
 
 /** A sample's small twin where the sample is ours; tiles need no more. @param {string} url */

@@ -21,6 +21,16 @@ export async function recognise() {
   }
 }
 
+/** Somebody may have signed in again in another tab. @returns {Promise<boolean>} */
+export async function recogniseAgain() {
+  const before = store.get().user?.id;
+  const user = await call("GET", "/api/auth/user").catch(() => null);
+  if (!user) return false;
+  if (user.id !== before) location.reload();
+  store.set({ user, session: "open" });
+  return true;
+}
+
 /**
  * Leaves the page; it comes back to where it was.
  * @param {{ email?: string, name?: string }} [person] whom the local stand-in for Google signs in at once

@@ -20,7 +20,9 @@ const sending = new Map();
 /** Those of the last visit; what was never answered is sent again, under the same key. */
 export function restore() {
   /** @type {Slot[]} */
-  const slots = recall("slots", []);
+  const kept = recall("slots", []);
+  // A limit that has passed is no news; the wish is in the form.
+  const slots = kept.filter((slot) => slot.phase !== "limit" || slot.until > Date.now());
   store.set({ slots });
   for (const slot of slots) {
     if (slot.id) void refresh(slot.id).then(dropTheGone);

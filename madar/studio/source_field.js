@@ -3,6 +3,7 @@ import { html, useEffect, useState } from "./html.js";
 import { parts, t } from "./i18n.js";
 import { Icon } from "./icons.js";
 import { imageIn, removeSource, setSource, sourceState } from "./source.js";
+import { go } from "./route.js";
 import { useValue } from "./state.js";
 
 const ACCEPTED = "image/png,image/jpeg,image/webp,.heic,.heif";
@@ -17,7 +18,6 @@ export function SourceField({ source }) {
     <span id="source-label" class="label">${t("create.source")}</span>
     ${shown ? html`<${Chosen} ...${shown} isUploading=${Boolean(name)} />` : html`<${Empty} />`}
     ${fault && html`<p class="bad small" role="alert">${fault}</p>`}
-    <${DropAnywhere} />
   </div>`;
 }
 
@@ -53,10 +53,14 @@ function Chosen({ name, preview, isUploading }) {
 }
 
 /** The whole page takes a picture; while one is above it, an overlay says where it lands. */
-function DropAnywhere() {
+export function DropAnywhere() {
   const [isOver, setOver] = useState(false);
   useEffect(() => {
     let depth = 0;
+    const take = (/** @type {File} */ file) => {
+      go({ screen: "create", filters: {}, picture: "" });
+      void setSource(file);
+    };
     const has = (/** @type {DragEvent} */ event) => event.dataTransfer?.types.includes("Files");
     /** @type {[string, (event: any) => void][]} */
     const listeners = [
@@ -69,13 +73,13 @@ function DropAnywhere() {
         setOver(false);
         depth = 0;
         const file = imageIn(event.dataTransfer);
-        if (file) void setSource(file);
+        if (file) take(file);
       }],
       ["paste", (event) => {
         const file = imageIn(event.clipboardData);
         if (!file) return;
         event.preventDefault();
-        void setSource(file);
+        take(file);
       }],
     ];
     for (const [name, listener] of listeners) addEventListener(name, listener);

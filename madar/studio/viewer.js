@@ -74,7 +74,7 @@ function Open({ id }) {
     close();
   }} data-state=${isGone ? "gone" : doc ? "open" : "loading"}>
     <div class="viewer-picture board">
-      ${doc?.result && html`<${Picture} key=${id} src=${doc.result.imageUrl} alt=${altOf(doc)} onError=${() => refresh(id)} />`}
+      ${doc?.result && html`<${Picture} key=${id} src=${doc.result.imageUrl} meanwhile=${doc.result.thumbnailUrl} alt=${altOf(doc)} onError=${() => refresh(id)} />`}
       ${isGone && html`<p>${t("viewer.gone")}</p>`}
     </div>
     <button class="icon-button walk before" disabled=${!previous} onClick=${() => walk(previous)} aria-label=${t("viewer.previous")}
