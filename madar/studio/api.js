@@ -65,7 +65,7 @@ export async function call(method, path, wish = {}) {
 /** @param {{ body?: unknown, form?: unknown, key?: string }} wish */
 function headersOf(wish) {
   /** @type {Record<string, string>} */
-  const headers = { "Accept": "application/json", "Accept-Language": store.get().language };
+  const headers = { Accept: "application/json", "Accept-Language": store.get().language };
   if (wish.body !== undefined) headers["Content-Type"] = "application/json";
   if (wish.key) headers["Idempotency-Key"] = wish.key;
   return headers;

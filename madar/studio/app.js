@@ -6,7 +6,7 @@ import { Gallery } from "./gallery.js";
 import { download, find, toggleLike } from "./generations.js";
 import { html, useEffect, useState } from "./html.js";
 import { otherLanguage, t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { useKeys } from "./keys.js";
 import { chooseLanguage } from "./language.js";
 import { reconnect } from "./live.js";
@@ -60,9 +60,12 @@ function Screen() {
   const screen = useStore((state) => state.route.screen);
   return html`<main id="content" class=${`screen ${screen}`} tabindex="-1" data-screen=${screen}>
     ${screen === "account" && html`<${Later} name="account" />`}
-    ${screen === "gallery" && html`<${Gallery} key="gallery" pageSize=${24} title=${t("gallery.title")} isMain=${true} />`}
-    ${screen === "create" && html`<h1 class="hidden">${t("create.title")}</h1><${CreateForm} />
-      <div class="made"><${Stage} /><${Gallery} key="recent" pageSize=${12} title=${t("gallery.recent")} /></div>`}
+    ${screen === "gallery" && html`<${Gallery} key="gallery" pageSize=${24} title=${t("gallery.title")} isMain />`}
+    ${
+      screen === "create" &&
+      html`<h1 class="hidden">${t("create.title")}</h1><${CreateForm} />
+      <div class="made"><${Stage} /><${Gallery} key="recent" pageSize=${12} title=${t("gallery.recent")} /></div>`
+    }
   </main>`;
 }
 
@@ -71,28 +74,41 @@ function Header({ isIn }) {
   const screen = useStore((state) => state.route.screen);
   const user = useStore((state) => state.user);
   const isSimulated = document.documentElement.dataset.images === "local";
-  const tab = (/** @type {"create" | "gallery"} */ name) => html`<a class="tab" aria-current=${screen === name ? "page" : undefined}
+  const tab = (
+    /** @type {"create" | "gallery"} */ name,
+  ) => html`<a class="tab" aria-current=${screen === name ? "page" : undefined}
     ...${link({ screen: name })}>${t(`nav.${name}`)}</a>`;
   return html`<header class="top">
     <a class="brand" ...${link({ screen: "create" })}>${t("title")}</a>
-    ${isIn && html`<nav aria-label=${t("nav.label")}>${tab("create")}${tab("gallery")}
-      <button class="tab" aria-keyshortcuts="A" onClick=${() => toggle("drawer")}>${t("nav.api")}</button></nav>`}
+    ${
+      isIn &&
+      html`<nav aria-label=${t("nav.label")}>${tab("create")}${tab("gallery")}
+      <button class="tab" aria-keyshortcuts="A" onClick=${() => toggle("drawer")}>${t("nav.api")}</button></nav>`
+    }
     <span class="space"></span>
-    ${isSimulated && html`<span class="pill" title=${t("simulator")}><span class="wide-only">${t("simulator")}</span>
-      <span class="narrow-only" aria-hidden="true">${t("simulator_short")}</span></span>`}
+    ${
+      isSimulated &&
+      html`<span class="pill" title=${t("simulator")}><span class="wide-only">${t("simulator")}</span>
+      <span class="narrow-only" aria-hidden="true">${t("simulator_short")}</span></span>`
+    }
     <${LanguageLink} />
     <${ThemeButton} />
     ${isIn && !user && html`<span class="avatar"></span>`}
-    ${isIn && user && html`<a class="avatar" ...${link({ screen: "account" })} aria-current=${screen === "account" ? "page" : undefined}
+    ${
+      isIn &&
+      user &&
+      html`<a class="avatar" ...${link({ screen: "account" })} aria-current=${screen === "account" ? "page" : undefined}
       aria-label=${t("nav.account", { name: user.displayName })} title=${user.displayName}>
-      ${user.avatarUrl.startsWith(location.origin) ? html`<img src=${user.avatarUrl} alt="" />` : [...user.displayName][0]}</a>`}
+      ${user.avatarUrl.startsWith(location.origin) ? html`<img src=${user.avatarUrl} alt="" />` : [...user.displayName][0]}</a>`
+    }
   </header>`;
 }
 
 /** Written in the language it leads to. */
 function LanguageLink() {
   const other = otherLanguage();
-  return html`<a class="quiet" href=${`?lang=${other}`} lang=${other} hreflang=${other} dir=${other === "ar" ? "rtl" : "ltr"}
+  const dir = other === "ar" ? "rtl" : "ltr";
+  return html`<a class="quiet" href=${`?lang=${other}`} lang=${other} hreflang=${other} dir=${dir}
     onClick=${(/** @type {Event} */ event) => {
       event.preventDefault();
       void chooseLanguage(other);
@@ -102,8 +118,8 @@ function LanguageLink() {
 function ThemeButton() {
   useStore((state) => state.theme);
   const words = t(isDark() ? "nav.theme.light" : "nav.theme.dark");
-  return html`<button class="icon-button" onClick=${toggleTheme} aria-label=${words} title=${words} aria-keyshortcuts="T">
-    <${Icon} name=${isDark() ? "sun" : "moon"} /></button>`;
+  return html`<${IconButton} name=${isDark() ? "sun" : "moon"} words=${words} onClick=${toggleTheme}
+    aria-keyshortcuts="T" />`;
 }
 
 /** Across the top, only while something is the matter. */
@@ -114,7 +130,8 @@ function Connection() {
     return html`<div class="connection warn" role="alert" data-state="ended"><span>${t("live.ended")}</span>
       <button onClick=${() => attempt(() => signIn())}>${t("live.signin")}</button></div>`;
   }
-  if (session === "closed") return html`<div class="connection bad" role="alert" data-state="closed">${t("live.closed")}</div>`;
+  if (session === "closed")
+    return html`<div class="connection bad" role="alert" data-state="closed">${t("live.closed")}</div>`;
   if (live === "open" || live === "connecting") return null;
   const words = { offline: "live.offline", waiting: "live.reconnecting", updating: "live.updating" }[live];
   return html`<div class="connection" role="status" data-state=${live}><span>${t(words)}</span>
@@ -123,8 +140,11 @@ function Connection() {
 
 function Notice() {
   const words = useValue(notice);
-  return words && html`<div class="connection bad" role="alert" data-state="notice"><span>${words}</span>
-    <button class="icon-button" onClick=${() => notice.set("")} aria-label=${t("close")}><${Icon} name="close" /></button></div>`;
+  return (
+    words &&
+    html`<div class="connection bad" role="alert" data-state="notice"><span>${words}</span>
+    <${IconButton} name="close" words=${t("close")} onClick=${() => notice.set("")} /></div>`
+  );
 }
 
 const Footer = () => html`<footer class="bottom">

@@ -1,7 +1,7 @@
 /** What pictures lie on: a checkerboard, white, black, or a colour of one's own. */
 import { html } from "./html.js";
 import { t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { keep, recall } from "./kept.js";
 import { createState, useValue } from "./state.js";
 
@@ -32,10 +32,11 @@ export function BoardControl() {
   const { kind, color } = useValue(board);
   const words = t("picture.board", { board: t(`picture.board.${kind}`) });
   return html`<span class="row tight">
-    <button class="icon-button" onClick=${cycleBoard} title=${words} aria-label=${words}
-      aria-keyshortcuts="B"><${Icon} name="board" /></button>
-    ${kind === "own" &&
-    html`<input class="dot" type="color" value=${color} aria-label=${t("picture.board.pick")}
-      onInput=${(/** @type {any} */ event) => setBoard({ kind, color: event.currentTarget.value })} />`}
+    <${IconButton} name="board" words=${words} onClick=${cycleBoard} aria-keyshortcuts="B" />
+    ${
+      kind === "own" &&
+      html`<input class="dot" type="color" value=${color} aria-label=${t("picture.board.pick")}
+      onInput=${(/** @type {any} */ event) => setBoard({ kind, color: event.currentTarget.value })} />`
+    }
   </span>`;
 }

@@ -48,7 +48,9 @@ function labOf(hex) {
   const x = (0.4123908 * r + 0.3575843 * g + 0.1804808 * b) / 0.9504559;
   const y = 0.212639 * r + 0.7151687 * g + 0.0721923 * b;
   const z = (0.0193308 * r + 0.1191948 * g + 0.9505322 * b) / 1.0890578;
-  const [fx, fy, fz] = [x, y, z].map((v) => (v > 216 / 24389 ? Math.cbrt(v) : (v * 24389) / 27 / 116 + 16 / 116));
+  const [fx, fy, fz] = [x, y, z].map((v) =>
+    v > 216 / 24389 ? Math.cbrt(v) : (v * 24389) / 27 / 116 + 16 / 116,
+  );
   return [116 * fy - 16, 500 * (fx - fy), 200 * (fy - fz)];
 }
 
@@ -71,7 +73,11 @@ function difference([l1, a1, b1], [l2, a2, b2]) {
   let h = h1 + h2;
   if (!isGrey) h = (Math.abs(h1 - h2) > Math.PI ? h + (h < 2 * Math.PI ? 2 : -2) * Math.PI : h) / 2;
   const t =
-    1 - 0.17 * Math.cos(h - rad(30)) + 0.24 * Math.cos(2 * h) + 0.32 * Math.cos(3 * h + rad(6)) - 0.2 * Math.cos(4 * h - rad(63));
+    1 -
+    0.17 * Math.cos(h - rad(30)) +
+    0.24 * Math.cos(2 * h) +
+    0.32 * Math.cos(3 * h + rad(6)) -
+    0.2 * Math.cos(4 * h - rad(63));
   const sl = 1 + (0.015 * (l - 50) ** 2) / Math.sqrt(20 + (l - 50) ** 2);
   const [sc, sh] = [1 + 0.045 * c, 1 + 0.015 * c * t];
   const rc = 2 * Math.sqrt(c ** 7 / (c ** 7 + 25 ** 7));

@@ -3,7 +3,7 @@ import { hasNames, loadNames, nameOf, parseHex } from "./colors.js";
 import { MAX_COLORS, setDraft } from "./draft.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { Icon, IconButton } from "./icons.js";
 import { useValue } from "./state.js";
 
 const FRESH = ["#5b3df5", "#c0394b", "#f2a541", "#2fc58a", "#0a2fe8"];
@@ -37,15 +37,26 @@ export function ColorsField({ colors }) {
   return html`<fieldset>
     <legend>${t("create.colors")}</legend>
     <div class="swatches" ref=${list}>
-      ${colors.map((color, n) => html`<${Swatch} key=${n} color=${color} n=${n} isEdited=${edited === n}
-        edit=${() => setEdited(edited === n ? -1 : n)} remove=${() => remove(n)} move=${move} />`)}
-      ${colors.length < MAX_COLORS && html`<button type="button" class="swatch add" onClick=${add}
-        aria-label=${t("create.color.add")} title=${t("create.color.add")}><${Icon} name="plus" /></button>`}
+      ${colors.map(
+        (color, n) => html`<${Swatch} key=${n} color=${color} n=${n} isEdited=${edited === n}
+        edit=${() => setEdited(edited === n ? -1 : n)} remove=${() => remove(n)} move=${move} />`,
+      )}
+      ${
+        colors.length < MAX_COLORS &&
+        html`<button type="button" class="swatch add" onClick=${add}
+        aria-label=${t("create.color.add")} title=${t("create.color.add")}><${Icon} name="plus" /></button>`
+      }
     </div>
-    ${colors[edited] && html`<${Editor} key=${edited} color=${colors[edited]}
+    ${
+      colors[edited] &&
+      html`<${Editor} key=${edited} color=${colors[edited]}
       change=${(/** @type {string} */ color) => set(colors.map((one, n) => (n === edited ? color : one)))}
-      remove=${() => remove(edited)} done=${() => { setEdited(-1); focus(edited); }}
-      move=${(/** @type {number} */ by) => move(edited, edited + by)} />`}
+      remove=${() => remove(edited)} done=${() => {
+        setEdited(-1);
+        focus(edited);
+      }}
+      move=${(/** @type {number} */ by) => move(edited, edited + by)} />`
+    }
   </fieldset>`;
 }
 
@@ -55,6 +66,7 @@ export function ColorsField({ colors }) {
  */
 function Swatch({ color, n, isEdited, edit, remove, move }) {
   const name = nameOf(color);
+  const drag = (/** @type {DragEvent} */ event) => event.dataTransfer?.setData("text/madar-color", String(n));
   const press = (/** @type {KeyboardEvent} */ event) => {
     // The arrows follow sight: to the right is to the earlier one in Arabic.
     const onward = document.documentElement.dir === "rtl" ? -1 : 1;
@@ -73,7 +85,7 @@ function Swatch({ color, n, isEdited, edit, remove, move }) {
     <button type="button" class="swatch" draggable=${true} style=${{ backgroundColor: color }}
       aria-label=${t("create.color.edit", { position: n + 1, name })} aria-expanded=${isEdited}
       title=${t("create.color.hint")} onClick=${edit} onKeyDown=${press}
-      onDragStart=${(/** @type {DragEvent} */ event) => event.dataTransfer?.setData("text/madar-color", String(n))}></button>
+      onDragStart=${drag}></button>
     <span class="swatch-name small">${name}</span>
   </span>`;
 }
@@ -101,17 +113,17 @@ function Editor({ color, change, remove, done, move }) {
   return html`<div class="color-editor" data-state="editing">
     <input type="color" class="swatch" value=${color} aria-label=${t("create.color.pick")}
       onInput=${(/** @type {any} */ event) => write(event.currentTarget.value)} />
-    <input ref=${field} class="hex" dir="ltr" value=${text} maxlength="12" spellcheck=${false} aria-label=${t("create.color.hex")}
-      aria-invalid=${isBad} aria-describedby=${isBad ? "color-bad" : undefined} onKeyDown=${press}
+    <input ref=${field} class="hex" dir="ltr" value=${text} maxlength="12" spellcheck=${false}
+      aria-label=${t("create.color.hex")} aria-invalid=${isBad} aria-describedby=${isBad ? "color-bad" : undefined} onKeyDown=${press}
       onInput=${(/** @type {any} */ event) => write(event.currentTarget.value)} />
-    <button type="button" class="icon-button" onClick=${() => move(-1)} aria-label=${t("create.color.earlier")}
-      title=${t("create.color.earlier")}><${Icon} name="previous" mirrors=${true} /></button>
-    <button type="button" class="icon-button" onClick=${() => move(1)} aria-label=${t("create.color.later")}
-      title=${t("create.color.later")}><${Icon} name="next" mirrors=${true} /></button>
-    <button type="button" class="icon-button" onClick=${remove} aria-label=${t("create.color.remove")}
-      title=${t("create.color.remove")}><${Icon} name="trash" /></button>
-    <button type="button" class="icon-button" onClick=${done} aria-label=${t("create.color.done")}
-      title=${t("create.color.done")}><${Icon} name="check" /></button>
-    ${isBad && html`<p id="color-bad" class="bad small" role="alert">${t("create.color.bad", { example: "#3e7bfa" })}</p>`}
+    <${IconButton} name="previous" mirrors words=${t("create.color.earlier")} onClick=${() => move(-1)} />
+    <${IconButton} name="next" mirrors words=${t("create.color.later")} onClick=${() => move(1)} />
+    <${IconButton} name="trash" words=${t("create.color.remove")} onClick=${remove} />
+    <${IconButton} name="check" words=${t("create.color.done")} onClick=${done} />
+    ${
+      isBad &&
+      html`<p id="color-bad" class="bad small" role="alert">
+      ${t("create.color.bad", { example: "#3e7bfa" })}</p>`
+    }
   </div>`;
 }

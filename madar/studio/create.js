@@ -31,7 +31,9 @@ export function CreateForm() {
     void ask(draft);
     showStage();
   };
-  return html`<form class="create" aria-label=${t("create.title")} onSubmit=${(/** @type {Event} */ event) => {
+  return html`<form class="create" aria-label=${t("create.title")} onSubmit=${(
+    /** @type {Event} */ event,
+  ) => {
     event.preventDefault();
     send();
   }}>
@@ -92,10 +94,12 @@ function StyleField({ chosen, styles }) {
           ? html`<label class="tile" key=${style.id} title=${style.description}>
               <input type="radio" name="style" value=${style.id} checked=${style.id === chosen}
                 onChange=${() => setDraft({ style: style.id })} />
-              <span class="tile-picture"><img src=${smallOf(style.previewImageUrl)} alt="" width="56" height="56" /></span>
+              <span class="tile-picture">
+                <img src=${smallOf(style.previewImageUrl)} alt="" width="56" height="56" /></span>
               <span class="tile-title">${style.title}</span>
             </label>`
-          : html`<span class="tile" key=${n} aria-hidden="true"><span class="tile-picture skeleton"></span><span class="tile-title"></span></span>`,
+          : html`<span class="tile" key=${n} aria-hidden="true">
+              <span class="tile-picture skeleton"></span><span class="tile-title"></span></span>`,
       )}
     </div>
   </fieldset>`;
@@ -120,7 +124,11 @@ function PromptField({ prompt, style, missing }) {
       placeholder=${example && t("create.placeholder", { example })}
       onInput=${(/** @type {any} */ event) => setDraft({ prompt: event.currentTarget.value })}></textarea>
     ${missing && html`<p id="prompt-missing" class="bad small" role="alert">${missing}</p>`}
-    ${isNear && html`<p id="prompt-left" class=${length > MAX_PROMPT ? "bad small" : "muted small"}>${leftOf(length)}</p>`}
+    ${
+      isNear &&
+      html`<p id="prompt-left" class=${length > MAX_PROMPT ? "bad small" : "muted small"}>
+      ${leftOf(length)}</p>`
+    }
   </div>`;
 }
 
@@ -155,9 +163,11 @@ function GenerateButton({ draft, wait }) {
   const isAgain = last && isSameWish(last, draft);
   return html`<button class="primary wide generate" disabled=${wait > 0} data-state=${wait ? "limit" : "ready"}
     aria-keyshortcuts="Control+Enter">
-    ${wait
-      ? html`<span class="tabular">${t("create.wait", { seconds: wait })}</span>`
-      : html`<span>${t(isAgain ? "create.again" : "create.generate")}</span>
-          <kbd dir="ltr" aria-hidden="true">${IS_MAC ? "⌘ ↵" : "Ctrl ↵"}</kbd>`}
+    ${
+      wait
+        ? html`<span class="tabular">${t("create.wait", { seconds: wait })}</span>`
+        : html`<span>${t(isAgain ? "create.again" : "create.generate")}</span>
+          <kbd dir="ltr" aria-hidden="true">${IS_MAC ? "⌘ ↵" : "Ctrl ↵"}</kbd>`
+    }
   </button>`;
 }

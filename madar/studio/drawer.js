@@ -2,30 +2,34 @@
 import { calls, forget, onCall } from "./calls.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { locale, t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { useKeys } from "./keys.js";
 import { asCurl, asFetch, asTypeScript } from "./snippets.js";
 import { store } from "./store.js";
 
 /** @typedef {import("./types.js").Call} Call */
 
-const KINDS = /** @type {const} */ ([["curl", asCurl], ["fetch", asFetch], ["typescript", asTypeScript]]);
+const KINDS = /** @type {const} */ ([
+  ["curl", asCurl],
+  ["fetch", asFetch],
+  ["typescript", asTypeScript],
+]);
 const close = () => store.set({ panel: "" });
 
 export function Drawer() {
   const [list, setList] = useState(calls);
-  const first = useRef(/** @type {HTMLButtonElement | null} */ (null));
+  const panel = useRef(/** @type {HTMLElement | null} */ (null));
   useEffect(() => onCall(() => setList(calls())), []);
   useEffect(() => {
     const before = document.activeElement;
-    first.current?.focus();
+    panel.current?.focus();
     return () => /** @type {HTMLElement | null} */ (before)?.focus?.();
   }, []);
   useKeys({ Escape: close });
-  return html`<aside class="drawer" aria-label=${t("drawer.title")} data-state="open">
+  return html`<aside ref=${panel} tabindex="-1" class="drawer" aria-label=${t("drawer.title")} data-state="open">
     <header class="row"><h2>${t("drawer.title")}</h2>
       <button class="plain" onClick=${forget}>${t("drawer.clear")}</button>
-      <button ref=${first} class="icon-button" onClick=${close} aria-label=${t("close")} title=${t("close")}><${Icon} name="close" /></button></header>
+      <${IconButton} name="close" words=${t("close")} onClick=${close} /></header>
     <p class="muted small">${t("drawer.masked")}</p>
     ${list.length === 0 && html`<p class="muted">${t("drawer.empty")}</p>`}
     <ol class="calls">${list.map((call) => html`<li key=${call.id}><${One} call=${call} /></li>`)}</ol>
@@ -56,8 +60,13 @@ function Bodies({ call }) {
   };
   const asked = call.body ?? call.form;
   return html`<div class="bodies">
-    ${call.kind === "call" && html`<div class="row wrap">${KINDS.map(([kind, write]) => html`<button class="small-button" key=${kind}
-      onClick=${() => copy(kind, write(call))}>${t(copied === kind ? "copied" : `drawer.copy.${kind}`)}</button>`)}</div>`}
+    ${
+      call.kind === "call" &&
+      html`<div class="row wrap">${KINDS.map(
+        ([kind, write]) => html`<button class="small-button" key=${kind}
+      onClick=${() => copy(kind, write(call))}>${t(copied === kind ? "copied" : `drawer.copy.${kind}`)}</button>`,
+      )}</div>`
+    }
     ${asked && html`<h3>${t("drawer.request")}</h3><${Json} value=${asked} />`}
     ${call.answer !== null && html`<h3>${t("drawer.response")}</h3><${Json} value=${call.answer} />`}
   </div>`;

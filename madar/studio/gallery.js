@@ -10,7 +10,7 @@ import { marked } from "./marks.js";
 import { attempt } from "./notice.js";
 import { Picture, altOf } from "./picture.js";
 import { go, hrefOf, link } from "./route.js";
-import { LikeButton } from "./stage.js";
+import { LikeButton } from "./picture_actions.js";
 import { useValue } from "./state.js";
 import { useStore } from "./store.js";
 
@@ -39,27 +39,39 @@ export function Gallery({ pageSize, title, isMain = false }) {
   const heading = isMain ? html`<h1>${title}</h1>` : html`<h2 class="section-heading">${title}</h2>`;
   return html`<section class="gallery" aria-label=${title} data-state=${phase}>
     <div class="gallery-head">${heading}
-      ${shown.length > 0 && html`<button class="plain" aria-pressed=${Boolean(selected)} aria-keyshortcuts="X"
-        onClick=${toggleSelecting}>${t(selected ? "gallery.select_done" : "gallery.select")}</button>`}</div>
+      ${
+        shown.length > 0 &&
+        html`<button class="plain" aria-pressed=${Boolean(selected)} aria-keyshortcuts="X"
+        onClick=${toggleSelecting}>${t(selected ? "gallery.select_done" : "gallery.select")}</button>`
+      }</div>
     <${Filterbar} filters=${filters} />
-    ${phase === "error" && html`<div class="message" role="alert"><p>${t("gallery.error")}</p>
-      <button onClick=${reload}>${t("retry")}</button></div>`}
+    ${
+      phase === "error" &&
+      html`<div class="message" role="alert"><p>${t("gallery.error")}</p>
+      <button onClick=${reload}>${t("retry")}</button></div>`
+    }
     ${selected && html`<${SelectionBar} selected=${selected} done=${() => setSelected(null)} />`}
-    ${phase === "ready" && shown.length === 0
-      ? html`<${Nothing} filters=${filters} hasFilters=${hasFilters} isMain=${isMain} />`
-      : html`<${Grid} ids=${shown} search=${filters.search ?? ""} isLoading=${phase === "loading" && !ids.length}
-          selected=${selected} select=${setSelected} />`}
-    ${shown.length > 0 && html`<div class="more">
+    ${
+      phase === "ready" && shown.length === 0
+        ? html`<${Nothing} filters=${filters} hasFilters=${hasFilters} isMain=${isMain} />`
+        : html`<${Grid} ids=${shown} search=${filters.search ?? ""} isLoading=${phase === "loading" && !ids.length}
+          selected=${selected} select=${setSelected} />`
+    }
+    ${
+      shown.length > 0 &&
+      html`<div class="more">
       ${next && html`<button onClick=${() => void more()}>${t("gallery.more")}</button>`}
       <span class="muted tabular">${t("gallery.count", { shown: number(shown.length), total: number(left) })}</span>
-    </div>`}
+    </div>`
+    }
   </section>`;
 }
 
 /** @param {{ filters: Filters }} what */
 function Filterbar({ filters }) {
   const styles = useStore((state) => state.styles);
-  const set = (/** @type {Filters} */ change) => go({ filters: { ...filters, ...change } }, { replace: true });
+  const set = (/** @type {Filters} */ change) =>
+    go({ filters: { ...filters, ...change } }, { replace: true });
   return html`<div class="filters" role="search">
     <${SearchField} value=${filters.search ?? ""} change=${(/** @type {string} */ search) => set({ search })} />
     <span class="select"><select aria-label=${t("gallery.style")} value=${filters.style ?? ""}
@@ -73,7 +85,8 @@ function Filterbar({ filters }) {
       <option value="oldest">${t("gallery.oldest")}</option>
     </select><${Icon} name="down" /></span>
     <button class="toggle" aria-pressed=${Boolean(filters.liked)}
-      onClick=${() => set({ liked: filters.liked ? "" : "1" })}><span aria-hidden="true">♥</span>${t("gallery.liked")}</button>
+      onClick=${() => set({ liked: filters.liked ? "" : "1" })}>
+      <span aria-hidden="true">♥</span>${t("gallery.liked")}</button>
   </div>`;
 }
 
@@ -89,8 +102,8 @@ function SearchField({ value, change }) {
     clearTimeout(typing.current);
     typing.current = setTimeout(() => change(next.trim()), TYPING_MS);
   };
-  return html`<input id="search" type="search" dir=${text ? "auto" : undefined} value=${text} maxlength="200" placeholder=${t("gallery.search")}
-    aria-label=${t("gallery.search")} aria-keyshortcuts="/"
+  return html`<input id="search" type="search" dir=${text ? "auto" : undefined} value=${text} maxlength="200"
+    placeholder=${t("gallery.search")} aria-label=${t("gallery.search")} aria-keyshortcuts="/"
     onInput=${(/** @type {any} */ event) => write(event.currentTarget.value)} />`;
 }
 
@@ -103,7 +116,10 @@ function Grid({ ids, search, isLoading, selected, select }) {
   const deleted = useStore((state) => state.deleted);
   if (isLoading) {
     return html`<ul class="grid" aria-busy="true" aria-label=${t("loading")}>
-      ${[...Array(8)].map((_, n) => html`<li class="tile-card" key=${n}><div class="board skeleton"></div><p class="skeleton text"></p></li>`)}
+      ${[...Array(8)].map(
+        (_, n) => html`<li class="tile-card" key=${n}>
+          <div class="board skeleton"></div><p class="skeleton text"></p></li>`,
+      )}
     </ul>`;
   }
   const toggle = (/** @type {string} */ id) => {
@@ -136,14 +152,18 @@ function Card({ doc, search, isSelected = false, toggle }) {
   };
   return html`
     <div class="board">
-      <a href=${hrefOf({ picture: doc.id })} onClick=${open} onKeyDown=${press} aria-label=${t("picture.open", { prompt: doc.prompt })}>
+      <a href=${hrefOf({ picture: doc.id })} onClick=${open} onKeyDown=${press}
+        aria-label=${t("picture.open", { prompt: doc.prompt })}>
         <${Picture} src=${doc.result?.thumbnailUrl} alt=${altOf(doc)} onError=${() => refresh(doc.id)} /></a>
-      ${toggle
-        ? html`<input class="check" type="checkbox" checked=${isSelected} onChange=${toggle}
+      ${
+        toggle
+          ? html`<input class="check" type="checkbox" checked=${isSelected} onChange=${toggle}
             aria-label=${t("picture.select", { prompt: doc.prompt })} />`
-        : html`<${LikeButton} doc=${doc} />`}
+          : html`<${LikeButton} doc=${doc} />`
+      }
     </div>
-    <p class="card-prompt ellipsis" dir="auto" title=${doc.prompt}>${pieces.map((piece, n) => (n % 2 ? html`<mark>${piece}</mark>` : piece))}</p>
+    <p class="card-prompt ellipsis" dir="auto" title=${doc.prompt}>
+      ${pieces.map((piece, n) => (n % 2 ? html`<mark>${piece}</mark>` : piece))}</p>
     <p class="muted small"><time dateTime=${doc.createdAt}>${age(doc.createdAt)}</time></p>`;
 }
 
@@ -158,10 +178,13 @@ function Deleted({ id }) {
 /** @param {{ filters: Filters, hasFilters: boolean, isMain: boolean }} what */
 function Nothing({ filters, hasFilters, isMain }) {
   if (!hasFilters) {
-    return html`<div class="message" data-state="empty"><p><strong>${t("gallery.empty")}</strong></p><p class="muted">${t("gallery.empty_hint")}</p>
+    return html`<div class="message" data-state="empty"><p><strong>${t("gallery.empty")}</strong></p>
+      <p class="muted">${t("gallery.empty_hint")}</p>
       ${isMain && html`<a class="button" ...${link({ screen: "create" })}>${t("gallery.create")}</a>`}</div>`;
   }
-  const words = filters.search ? t("gallery.no_match", { search: filters.search }) : t("gallery.no_match_filters");
+  const words = filters.search
+    ? t("gallery.no_match", { search: filters.search })
+    : t("gallery.no_match_filters");
   return html`<div class="message" data-state="no-match"><p><strong>${words}</strong></p>
     <button onClick=${() => go({ filters: {} })}>${t("gallery.clear")}</button></div>`;
 }
@@ -185,9 +208,11 @@ function SelectionBar({ selected, done }) {
     done();
   };
   return html`<div class="selection" role="toolbar" aria-label=${t("gallery.selected", { count })}>
-    <span class="tabular" role="status">${at ? t("gallery.downloading", { n: at, total: count }) : t("gallery.selected", { count })}</span>
+    <span class="tabular" role="status">
+      ${at ? t("gallery.downloading", { n: at, total: count }) : t("gallery.selected", { count })}</span>
     <button disabled=${!count || at > 0} onClick=${downloadAll}>${t("gallery.download", { count })}</button>
-    <button disabled=${!count} class="danger" onClick=${() => dialog.current?.showModal()}>${t("gallery.delete", { count })}</button>
+    <button disabled=${!count} class="danger" onClick=${() => dialog.current?.showModal()}>
+      ${t("gallery.delete", { count })}</button>
     <dialog ref=${dialog} class="ask" aria-labelledby="delete-ask">
       <h2 id="delete-ask">${t("gallery.delete_ask", { count })}</h2>
       <p class="muted">${t("gallery.delete_hint")}</p>

@@ -28,7 +28,11 @@ export async function load(filters, pageSize) {
   const wish = queryOf(filters, pageSize);
   const before = list.get();
   const isSame = before.wish === wish;
-  list.set({ ...(isSame ? before : { ...before, next: null }), wish, phase: isSame && before.phase === "ready" ? "ready" : "loading" });
+  list.set({
+    ...(isSame ? before : { ...before, next: null }),
+    wish,
+    phase: isSame && before.phase === "ready" ? "ready" : "loading",
+  });
   await read(wish, [], way.signal);
 }
 
@@ -89,7 +93,10 @@ export function follow(reload) {
 /** Those of the stage: whatever else is completed came with a list. */
 const completed = () =>
   new Set(
-    store.get().slots.map((slot) => slot.id).filter((id) => store.get().generations.get(id)?.status === "completed"),
+    store
+      .get()
+      .slots.map((slot) => slot.id)
+      .filter((id) => store.get().generations.get(id)?.status === "completed"),
   );
 
 /** For the viewer: the neighbours of a picture in what is shown. @param {string} id */

@@ -1,7 +1,7 @@
 /** All shortcuts, in one place. */
 import { html, useEffect, useRef } from "./html.js";
 import { t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { letters, useKeys } from "./keys.js";
 import { store } from "./store.js";
 
@@ -32,8 +32,13 @@ export function Help() {
   useKeys({ Escape: close, "?": close }, { isOnly: true });
   return html`<dialog ref=${dialog} class="help" aria-labelledby="help-title" onClose=${close}>
     <header class="row"><h2 id="help-title">${t("keys.title")}</h2>
-      <button class="icon-button" onClick=${close} aria-label=${t("close")} title=${t("close")}><${Icon} name="close" /></button></header>
+      <${IconButton} name="close" words=${t("close")} onClick=${close} /></header>
     ${!letters.get() && html`<p class="warn">${t("keys.off")}</p>`}
-    <dl class="shortcuts">${KEYS.map(([key, name]) => html`<div key=${name}><dt><kbd dir="ltr">${key}</kbd></dt><dd>${t(`keys.${name}`)}</dd></div>`)}</dl>
+    <dl class="shortcuts">
+      ${KEYS.map(
+        ([key, name]) => html`<div key=${name}>
+          <dt><kbd dir="ltr">${key}</kbd></dt><dd>${t(`keys.${name}`)}</dd></div>`,
+      )}
+    </dl>
   </dialog>`;
 }

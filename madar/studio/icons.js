@@ -5,7 +5,8 @@ const PATHS = {
   heart: "M10 16.5s-6-3.6-6-8A3.3 3.3 0 0 1 10 6.4a3.3 3.3 0 0 1 6 2.1c0 4.4-6 8-6 8Z",
   download: "M10 3.5v9m0 0 3.5-3.5M10 12.5 6.5 9M4 16.5h12",
   again: "M15.8 8.5A6 6 0 1 0 16 11m0-7v4.5h-4.5",
-  source: "M3.5 5A1.5 1.5 0 0 1 5 3.5h10A1.5 1.5 0 0 1 16.5 5v10a1.5 1.5 0 0 1-1.5 1.5H5A1.5 1.5 0 0 1 3.5 15ZM3.8 14l3.7-4 3 3 2-2 3.7 3.5M12.5 7.5h.1",
+  source:
+    "M3.5 5A1.5 1.5 0 0 1 5 3.5h10A1.5 1.5 0 0 1 16.5 5v10a1.5 1.5 0 0 1-1.5 1.5H5A1.5 1.5 0 0 1 3.5 15ZM3.8 14l3.7-4 3 3 2-2 3.7 3.5M12.5 7.5h.1",
   link: "M8.5 11.5a3 3 0 0 0 4.2 0l2.6-2.6a3 3 0 0 0-4.2-4.2l-.9.9m1.3 2.9a3 3 0 0 0-4.2 0l-2.6 2.6a3 3 0 0 0 4.2 4.2l.9-.9",
   trash: "M4 5.5h12m-7.5-2h3m-6 2 .7 11h7.6l.7-11m-5.5 3v5",
   close: "m5 5 10 10M15 5 5 15",
@@ -26,4 +27,14 @@ const PATHS = {
 export const Icon = ({ name, mirrors = false, filled = false }) => html`
   <svg class=${mirrors ? "icon mirrors" : "icon"} viewBox="0 0 20 20" aria-hidden="true"
     fill=${filled ? "currentColor" : "none"}><path d=${PATHS[name]} /></svg>
+`;
+
+/**
+ * A button that is an icon; its words are its name and its hint. `kind` is one more class.
+ * @param {{ name: keyof typeof PATHS, words: string, kind?: string, mirrors?: boolean, filled?: boolean,
+ *   [attribute: string]: any }} what
+ */
+export const IconButton = ({ name, words, kind = "", mirrors, filled, ...rest }) => html`
+  <button type="button" class=${`icon-button ${kind}`} aria-label=${words} title=${words} ...${rest}>
+    <${Icon} name=${name} mirrors=${mirrors} filled=${filled} /></button>
 `;

@@ -67,5 +67,7 @@ function nameOf(event) {
 function isField(target) {
   if (!(target instanceof HTMLElement)) return false;
   const isTyped = target.matches("textarea, select, [contenteditable]");
-  return isTyped || (target instanceof HTMLInputElement && !["radio", "checkbox", "button"].includes(target.type));
+  return (
+    isTyped || (target instanceof HTMLInputElement && !["radio", "checkbox", "button"].includes(target.type))
+  );
 }

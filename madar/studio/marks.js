@@ -7,7 +7,9 @@ const ARABIC = /** @type {Record<string, string>} */ ({
 
 /** @param {string} text */
 const folded = (text) =>
-  [...text.normalize("NFKC").replace(/\p{M}/gu, "").toLowerCase()].map((letter) => ARABIC[letter] ?? letter).join("");
+  [...text.normalize("NFKC").replace(/\p{M}/gu, "").toLowerCase()]
+    .map((letter) => ARABIC[letter] ?? letter)
+    .join("");
 
 /**
  * The prompt in pieces; those at odd places are what was searched for.

@@ -2,7 +2,7 @@
 import { html, useState } from "./html.js";
 import { has, t } from "./i18n.js";
 import { attempt } from "./notice.js";
-import { smallOf } from "./picture.js";
+import { Samples } from "./picture.js";
 import { signIn } from "./session.js";
 import { useStore } from "./store.js";
 
@@ -11,7 +11,6 @@ const PEOPLE = ["Amal", "Badr", "Dana"];
 
 export function SignIn() {
   const [isGoing, setGoing] = useState(false);
-  const styles = useStore((state) => state.styles);
   const refused = useStore((state) => state.refused);
   const isLocal = document.documentElement.dataset.issuer === "local";
   const go = async (/** @type {{ email?: string, name?: string }} */ person) => {
@@ -20,14 +19,16 @@ export function SignIn() {
   };
   return html`<main id="content" class="sign-in" data-state=${isGoing ? "going" : "signed-out"}>
     <div class="card padded">
-      <div class="samples board" aria-hidden="true">
-        ${styles.map((style) => html`<img key=${style.id} src=${smallOf(style.previewImageUrl)} alt="" width="64" height="64" />`)}
-      </div>
+      <${Samples} />
       <h1>${t("title")}</h1>
       <p class="muted">${t("signin.lead")}</p>
       ${refused && html`<p class="bad" role="alert">${wordsOf(refused)}</p>`}
-      ${isLocal ? html`<${Local} go=${go} isGoing=${isGoing} />` : html`<button class="primary wide" disabled=${isGoing} onClick=${() => go({})}>
-        ${t("signin.google")}</button>`}
+      ${
+        isLocal
+          ? html`<${Local} go=${go} isGoing=${isGoing} />`
+          : html`<button class="primary wide" disabled=${isGoing} onClick=${() => go({})}>
+        ${t("signin.google")}</button>`
+      }
       ${isGoing && html`<p class="muted" role="status">${t("signin.going")}</p>`}
     </div>
   </main>`;

@@ -48,7 +48,12 @@ export function askAgain(slot) {
 /** @param {{ wish: Wish, retryOf: string }} what */
 function add({ wish, retryOf }) {
   /** @type {Slot} */
-  const slot = { ...{ key: newKey(), id: "", phase: "sending", problem: null, until: 0 }, wish, retryOf, at: Date.now() };
+  const slot = {
+    ...{ key: newKey(), id: "", phase: "sending", problem: null, until: 0 },
+    wish,
+    retryOf,
+    at: Date.now(),
+  };
   setSlots([slot, ...store.get().slots.filter((one) => one.phase !== "limit")]);
   return send(slot);
 }
@@ -60,7 +65,11 @@ async function send(slot) {
   try {
     const made = slot.retryOf
       ? await call("POST", `/api/generations/${slot.retryOf}/retry`, { key: slot.key, signal: way.signal })
-      : await call("POST", "/api/generations", { body: bodyOf(slot.wish), key: slot.key, signal: way.signal });
+      : await call("POST", "/api/generations", {
+          body: bodyOf(slot.wish),
+          key: slot.key,
+          signal: way.signal,
+        });
     if (!find(made.id)) take([firstLook(made, slot.wish)]);
     change(slot.key, { id: made.id, phase: "sent", problem: null });
     if (find(made.id)?.version === 0) await refresh(made.id);
@@ -150,7 +159,16 @@ export function adopt(docs) {
  */
 export function slotOf(doc) {
   const at = Date.parse(doc.createdAt);
-  return { key: doc.id, id: doc.id, phase: "sent", problem: null, until: 0, retryOf: "", at, wish: wishOf(doc) };
+  return {
+    key: doc.id,
+    id: doc.id,
+    phase: "sent",
+    problem: null,
+    until: 0,
+    retryOf: "",
+    at,
+    wish: wishOf(doc),
+  };
 }
 
 /**

@@ -7,7 +7,10 @@ const origin = () => location.origin;
 
 /** @param {Call} call */
 export function asCurl(call) {
-  const lines = [`curl -X ${call.method} '${origin()}${call.path}'`, "-H 'Authorization: Bearer $MADAR_TOKEN'"];
+  const lines = [
+    `curl -X ${call.method} '${origin()}${call.path}'`,
+    "-H 'Authorization: Bearer $MADAR_TOKEN'",
+  ];
   for (const [name, value] of Object.entries(call.headers)) lines.push(`-H '${name}: ${value}'`);
   if (call.body) lines.push(`-d '${JSON.stringify(call.body).replaceAll("'", "'\\''")}'`);
   for (const [name, value] of Object.entries(call.form ?? {})) lines.push(`-F '${name}=${value}'`);
@@ -23,17 +26,24 @@ export function asFetch(call) {
     ...(call.body ? [`  body: JSON.stringify(${nested(call.body)}),`] : []),
     ...(call.form ? ["  body: form, // a FormData with " + Object.keys(call.form).join(", ")] : []),
   ];
-  return `const answer = await fetch(${JSON.stringify(origin() + call.path)}, {\n${options.join("\n")}\n});\nconst body = await answer.json();`;
+  const url = JSON.stringify(origin() + call.path);
+  return [
+    `const answer = await fetch(${url}, {`,
+    ...options,
+    "});",
+    "const body = await answer.json();",
+  ].join("\n");
 }
 
 /** With `@madar/client` (clients/typescript). @param {Call} call */
 export function asTypeScript(call) {
   const [name, wish] = wishOf(call);
+  const given = [JSON.stringify(name), ...(Object.keys(wish).length ? [indented(wish)] : [])];
   return [
     'import { MadarClient } from "@madar/client";',
     "",
     `const madar = new MadarClient({ baseUrl: ${JSON.stringify(origin())}, token: process.env.MADAR_TOKEN });`,
-    `const answer = await madar.request(${JSON.stringify(name)}${Object.keys(wish).length ? `, ${indented(wish)}` : ""});`,
+    `const answer = await madar.request(${given.join(", ")});`,
   ].join("\n");
 }
 

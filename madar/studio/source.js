@@ -61,7 +61,8 @@ export async function useAsSource(doc) {
 }
 
 /** @param {DataTransfer | null} given */
-export const imageIn = (given) => [...(given?.files ?? [])].find((file) => isPicture(file)) ?? given?.files[0];
+export const imageIn = (given) =>
+  [...(given?.files ?? [])].find((file) => isPicture(file)) ?? given?.files[0];
 
 /** @param {File} file */
 const isPicture = (file) => file.type.startsWith("image/") || HEIC.test(file.name);

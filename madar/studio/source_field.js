@@ -1,7 +1,7 @@
 /** The source image: dropped anywhere on the page, pasted, chosen, or taken with a phone's camera. */
 import { html, useEffect, useState } from "./html.js";
 import { parts, t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { Icon, IconButton } from "./icons.js";
 import { imageIn, removeSource, setSource, sourceState } from "./source.js";
 import { go } from "./route.js";
 import { useValue } from "./state.js";
@@ -47,8 +47,7 @@ function Chosen({ name, preview, isUploading }) {
       <span class="muted small" role="status">
         ${isUploading ? t("create.source.uploading", { name }) : t("create.source.ready")}</span>
     </div>
-    <button type="button" class="icon-button" onClick=${removeSource} aria-label=${t("create.source.remove")}
-      title=${t("create.source.remove")}><${Icon} name="close" /></button>
+    <${IconButton} name="close" words=${t("create.source.remove")} onClick=${removeSource} />
   </div>`;
 }
 
@@ -67,23 +66,31 @@ export function DropAnywhere() {
       ["dragenter", (event) => has(event) && setOver(++depth > 0)],
       ["dragleave", (event) => has(event) && setOver(--depth > 0)],
       ["dragover", (event) => has(event) && event.preventDefault()],
-      ["drop", (event) => {
-        if (!has(event)) return;
-        event.preventDefault();
-        setOver(false);
-        depth = 0;
-        const file = imageIn(event.dataTransfer);
-        if (file) take(file);
-      }],
-      ["paste", (event) => {
-        const file = imageIn(event.clipboardData);
-        if (!file) return;
-        event.preventDefault();
-        take(file);
-      }],
+      [
+        "drop",
+        (event) => {
+          if (!has(event)) return;
+          event.preventDefault();
+          setOver(false);
+          depth = 0;
+          const file = imageIn(event.dataTransfer);
+          if (file) take(file);
+        },
+      ],
+      [
+        "paste",
+        (event) => {
+          const file = imageIn(event.clipboardData);
+          if (!file) return;
+          event.preventDefault();
+          take(file);
+        },
+      ],
     ];
     for (const [name, listener] of listeners) addEventListener(name, listener);
     return () => listeners.forEach(([name, listener]) => removeEventListener(name, listener));
   }, []);
-  return isOver && html`<div class="drop-overlay" data-state="drop"><p>${t("create.source.overlay")}</p></div>`;
+  return (
+    isOver && html`<div class="drop-overlay" data-state="drop"><p>${t("create.source.overlay")}</p></div>`
+  );
 }

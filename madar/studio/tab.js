@@ -13,7 +13,8 @@ export function start() {
     if (now.size > 0 !== isShown) show((isShown = now.size > 0));
     for (const id of running) {
       const doc = store.get().generations.get(id);
-      if (document.hidden && doc?.status === "completed") document.title = t("ready_title", { prompt: doc.prompt });
+      if (document.hidden && doc?.status === "completed")
+        document.title = t("ready_title", { prompt: doc.prompt });
     }
     running = now;
   });

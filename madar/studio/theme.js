@@ -9,7 +9,8 @@ export function restoreTheme() {
 }
 
 export const isDark = () =>
-  store.get().theme === "dark" || (store.get().theme === "" && matchMedia("(prefers-color-scheme: dark)").matches);
+  store.get().theme === "dark" ||
+  (store.get().theme === "" && matchMedia("(prefers-color-scheme: dark)").matches);
 
 export function toggleTheme() {
   const theme = isDark() ? "light" : "dark";

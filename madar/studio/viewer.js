@@ -6,13 +6,13 @@ import { download, find, freshen, refresh, remove, toggleLike } from "./generati
 import { neighbours } from "./gallery_list.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
-import { Icon } from "./icons.js";
+import { IconButton } from "./icons.js";
 import { useKeys } from "./keys.js";
 import { attempt } from "./notice.js";
 import { Picture, altOf, titleOf } from "./picture.js";
 import { go } from "./route.js";
 import { ask, wishOf } from "./slots.js";
-import { PictureActions } from "./stage.js";
+import { PictureActions } from "./picture_actions.js";
 import { useValue } from "./state.js";
 import { useStore } from "./store.js";
 
@@ -44,15 +44,16 @@ function Open({ id }) {
   const walk = (/** @type {string} */ to) => to && go({ picture: to }, { replace: true });
   // The arrows follow sight: in Arabic the next one is on the other side.
   const [before, after] = document.documentElement.dir === "rtl" ? [next, previous] : [previous, next];
-  const withDoc = (/** @type {(doc: Generation) => Promise<unknown>} */ act) => () => doc && attempt(() => act(doc));
+  const withDoc = (/** @type {(doc: Generation) => Promise<unknown>} */ act) => () =>
+    doc && attempt(() => act(doc));
   const again = () => {
     if (!doc) return;
     void ask(wishOf(doc));
     go({ screen: "create", picture: "", filters: {} });
   };
+  const leave = () => (next || previous ? walk(next || previous) : close());
   const erase = withDoc((one) => {
-    if (next || previous) walk(next || previous);
-    else close();
+    leave();
     return remove(one.id);
   });
   useKeys(
@@ -69,32 +70,43 @@ function Open({ id }) {
     },
     { isOnly: true },
   );
-  return html`<dialog ref=${dialog} class="viewer" aria-label=${t("viewer.title")} onCancel=${(/** @type {Event} */ event) => {
+  return html`<dialog ref=${dialog} class="viewer" aria-label=${t("viewer.title")} onCancel=${(
+    /** @type {Event} */ event,
+  ) => {
     event.preventDefault();
     close();
   }} data-state=${isGone ? "gone" : doc ? "open" : "loading"}>
     <div class="viewer-picture board">
-      ${doc?.result && html`<${Picture} key=${id} src=${doc.result.imageUrl} meanwhile=${doc.result.thumbnailUrl} alt=${altOf(doc)} onError=${() => refresh(id)} />`}
+      ${
+        doc?.result &&
+        html`<${Picture} key=${id} src=${doc.result.imageUrl} meanwhile=${doc.result.thumbnailUrl}
+        alt=${altOf(doc)} onError=${() => refresh(id)} />`
+      }
       ${isGone && html`<p>${t("viewer.gone")}</p>`}
     </div>
-    <button class="icon-button walk before" disabled=${!previous} onClick=${() => walk(previous)} aria-label=${t("viewer.previous")}
-      title=${t("viewer.previous")}><${Icon} name="previous" mirrors=${true} /></button>
-    <button class="icon-button walk after" disabled=${!next} onClick=${() => walk(next)} aria-label=${t("viewer.next")}
-      title=${t("viewer.next")}><${Icon} name="next" mirrors=${true} /></button>
-    <button class="icon-button viewer-close" onClick=${close} aria-label=${t("close")} title=${t("close")}><${Icon} name="close" /></button>
-    ${doc && html`<div class="viewer-words">
+    <${IconButton} name="previous" mirrors kind="walk before" disabled=${!previous} words=${t("viewer.previous")}
+      onClick=${() => walk(previous)} />
+    <${IconButton} name="next" mirrors kind="walk after" disabled=${!next} words=${t("viewer.next")}
+      onClick=${() => walk(next)} />
+    <${IconButton} name="close" kind="viewer-close" words=${t("close")} onClick=${close} />
+    ${
+      doc &&
+      html`<div class="viewer-words">
       <p class="prompt-line" dir="auto">${doc.prompt}</p>
-      <${PictureActions} doc=${doc} again=${again} onDelete=${() => (next || previous ? walk(next || previous) : close())}
-        extra=${html`<button class="icon-button" aria-expanded=${hasDetails} onClick=${() => setDetails(!hasDetails)}
-          aria-label=${t("viewer.details")} title=${t("viewer.details")} aria-keyshortcuts="I"><${Icon} name="info" /></button>`} />
+      <${PictureActions} doc=${doc} again=${again} onDelete=${leave}
+        extra=${html`<${IconButton} name="info" words=${t("viewer.details")} aria-expanded=${hasDetails}
+          onClick=${() => setDetails(!hasDetails)} aria-keyshortcuts="I" />`} />
       ${hasDetails && html`<${Details} doc=${doc} />`}
-    </div>`}
+    </div>`
+    }
   </dialog>`;
 }
 
 /** Back to where one came from. @param {string} id */
 function focusCard(id) {
-  requestAnimationFrame(() => /** @type {any} */ (document.querySelector(`[data-id="${CSS.escape(id)}"] a`))?.focus());
+  requestAnimationFrame(() =>
+    /** @type {any} */ (document.querySelector(`[data-id="${CSS.escape(id)}"] a`))?.focus(),
+  );
 }
 
 /** @param {{ doc: Generation }} what */
@@ -106,8 +118,15 @@ function Details({ doc }) {
   const facts = [
     [t("viewer.style"), titleOf(doc.style)],
     [t("viewer.english"), doc.promptEnglish && html`<bdi dir="ltr" lang="en">${doc.promptEnglish}</bdi>`],
-    [t("viewer.colors"), doc.customColors.length > 0 && doc.customColors.map((hex) => html`<span class="color-fact" key=${hex}>
-      <span class="dot" style=${{ backgroundColor: hex }}></span><bdi>${nameOf(hex)}</bdi> <code dir="ltr">${hex}</code></span>`)],
+    [
+      t("viewer.colors"),
+      doc.customColors.length > 0 &&
+        doc.customColors.map(
+          (hex) => html`<span class="color-fact" key=${hex}>
+      <span class="dot" style=${{ backgroundColor: hex }}></span>
+          <bdi>${nameOf(hex)}</bdi> <code dir="ltr">${hex}</code></span>`,
+        ),
+    ],
     [t("viewer.size"), html`<span dir="ltr">${number(width)} × ${number(height)}</span>`],
     [t("viewer.file"), size(doc.result?.fileSize ?? 0)],
     [t("viewer.seed"), html`<code dir="ltr">${doc.seed}</code>`],
