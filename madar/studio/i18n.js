@@ -61,6 +61,5 @@ export async function load(language) {
   const page = document.documentElement;
   page.lang = language;
   page.dir = language === "ar" ? "rtl" : "ltr";
-  document.title = t("title");
   document.cookie = `madar-language=${language}; Path=/; Max-Age=${COOKIE_LIFE_S}; SameSite=Lax`;
 }

@@ -35,6 +35,7 @@ async function begin() {
   const root = /** @type {HTMLElement} */ (document.getElementById("studio"));
   render(html`<${App} />`, root);
   startKeys();
+  startTab();
   const reading = attempt(readStyles);
   if (!(await isKnown)) return;
   restoreBoard();
@@ -42,7 +43,6 @@ async function begin() {
   restoreDraft();
   restoreSlots();
   startLive();
-  startTab();
   await reading;
   fitStyle();
 }

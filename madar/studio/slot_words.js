@@ -70,6 +70,7 @@ function limitWords(slot, now) {
 /** @param {Shown} shown */
 function failureWords({ slot, doc }) {
   const code = doc?.errorCode ?? slot.problem?.code ?? "";
+  if (code === "not_signed_in") return { heading: t("live.ended"), detail: "", time: "" };
   return { heading: reasonOf(code, doc?.error ?? slot.problem?.detail), detail: t("stage.kept"), time: "" };
 }
 
