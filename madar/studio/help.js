@@ -29,7 +29,7 @@ const close = () => store.set({ panel: "" });
 export function Help() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => dialog.current?.showModal(), []);
-  useKeys({ Escape: close, "?": close }, { isOnly: true });
+  useKeys({ Escape: close, "?": close }, { isOnly: () => store.get().panel === "keys" });
   return html`<dialog ref=${dialog} class="help" aria-labelledby="help-title" onClose=${close}>
     <header class="row"><h2 id="help-title">${t("keys.title")}</h2>
       <${IconButton} name="close" words=${t("close")} onClick=${close} /></header>

@@ -8,7 +8,7 @@ import { createState } from "./state.js";
 /** Whether single letters do anything (WCAG 2.1.4). */
 export const letters = createState(true);
 
-/** @type {{ current: Keys, isOnly: boolean }[]} the last one is asked first */
+/** @type {{ current: Keys, isOnly: () => boolean }[]} the last one is asked first */
 const layers = [];
 
 export function restoreLetters() {
@@ -24,9 +24,10 @@ export function setLetters(isOn) {
 /**
  * While the component is there.
  * @param {Keys} keys by `event.code`; `/`, `?` and `Ctrl+Enter` by what they write
- * @param {{ isOnly?: boolean }} [how] keeps the keys of what lies beneath from firing
+ * @param {{ isOnly?: () => boolean }} [how] whether the keys of what lies beneath are kept from firing:
+ *   asked each time, since somebody may press the next key before a closed dialog is gone
  */
-export function useKeys(keys, { isOnly = false } = {}) {
+export function useKeys(keys, { isOnly = () => false } = {}) {
   const layer = useRef({ current: keys, isOnly });
   layer.current.current = keys;
   useEffect(() => {
@@ -45,7 +46,7 @@ export function start() {
         event.preventDefault();
         return act(event);
       }
-      if (isOnly) return;
+      if (isOnly()) return;
     }
   });
 }

@@ -14,7 +14,7 @@ import { go } from "./route.js";
 import { ask, wishOf } from "./slots.js";
 import { PictureActions } from "./picture_actions.js";
 import { useValue } from "./state.js";
-import { useStore } from "./store.js";
+import { store, useStore } from "./store.js";
 
 /** @typedef {import("./types.js").Generation} Generation */
 
@@ -68,7 +68,7 @@ function Open({ id }) {
       Delete: erase,
       Escape: close,
     },
-    { isOnly: true },
+    { isOnly: () => store.get().route.picture !== "" },
   );
   return html`<dialog ref=${dialog} class="viewer" aria-label=${t("viewer.title")} onCancel=${(
     /** @type {Event} */ event,
