@@ -126,8 +126,8 @@ def _words_of(works: Mapping[str, bool]) -> dict[str, Well]:
 async def get_home(request: Request[State]) -> Response:
     """A browser is led to the studio, with how a sign-in went; programs are told what this is."""
     if "text/html" in request.headers.get("accept", "") and assets().is_complete:
-        query = request.url.query
-        there = f"/studio?{query}" if query else "/studio"
+        refused = request.query_params.get("error")
+        there = f"/studio?error={refused}" if refused in SIGN_IN_CODES else "/studio"
         return RedirectResponse(there, 303, headers={**NO_STORE, "Vary": "Accept"})
     try:
         viewer = await viewer_of(request)

@@ -8,7 +8,7 @@ import { load, t } from "./i18n.js";
 import { restoreLetters, start as startKeys } from "./keys.js";
 import { readStyles } from "./language.js";
 import { start as startLive } from "./live.js";
-import { attempt } from "./notice.js";
+import { attempt, sentenceOf } from "./notice.js";
 import { start as startRoute } from "./route.js";
 import { recognise } from "./session.js";
 import { restore as restoreSlots } from "./slots.js";
@@ -54,7 +54,7 @@ function tell(/** @type {unknown} */ error) {
   const root = /** @type {HTMLElement} */ (document.getElementById("studio"));
   render(
     html`<main class="sign-in"><div class="card padded stack" role="alert" data-state="broken">
-      <h1>${t("title")}</h1><p>${t(isOurs ? "error.fault" : "error.unreachable")}</p>
+      <h1>${t("title")}</h1><p>${isOurs ? t("error.fault") : sentenceOf(error)}</p>
       <div><button onClick=${() => location.reload()}>${t("error.reload")}</button></div></div></main>`,
     root,
   );

@@ -197,9 +197,11 @@ def test_the_front_door_leads_a_browser_to_the_studio(product: Product) -> None:
     with product.anonymous(Accept="text/html") as http:
         plain = http.get("/")
         refused = http.get("/", params={"error": "sign_in_refused"})
+        odd = http.get("/", params={"error": "//evil.test"})
 
     assert (plain.status_code, plain.headers["location"]) == (303, "/studio")
     assert refused.headers["location"] == "/studio?error=sign_in_refused"
+    assert odd.headers["location"] == "/studio"
 
 
 @pytest.mark.parametrize(

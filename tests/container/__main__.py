@@ -164,9 +164,10 @@ def _assert_transparent(picture: bytes) -> None:
 
 
 def _assert_served(product: Product) -> None:
-    """What lies beside the code: parts of the page at /docs, sentences in Arabic, numbers."""
+    """What lies beside the code: parts of the pages, sentences in Arabic, numbers."""
     with product.anonymous(**{"Accept-Language": "ar"}) as http:
         assert http.get("/docs/assets/swagger-ui-bundle.js").status_code == 200
+        assert "importmap" in http.get("/studio").text
         refused: Json = http.get("/api/auth/user").json()
         assert refused["title"].isascii() is False
         metrics = f"http://127.0.0.1:{product.settings.metrics_port}/metrics"

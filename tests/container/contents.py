@@ -28,6 +28,14 @@ PLACES = (
         f"app/frontend/node_modules/swagger-ui-dist/swagger-ui{end}"
         for end in ("-bundle.js", ".css")
     ),
+    *(
+        f"app/frontend/node_modules/{part}"
+        for part in (
+            "preact/dist/preact.mjs",
+            "preact/hooks/dist/hooks.mjs",
+            "htm/dist/htm.module.js",
+        )
+    ),
 )
 
 

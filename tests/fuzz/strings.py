@@ -61,6 +61,7 @@ TEXTS: dict[str, bytes] = {
 PATHS = (
     *("/{}", "/api/{}", "/api/generations/{}", "/api/generations/{}/download"),
     *("/api/auth/sessions/{}", "/files/{}", "/previews/{}", "/docs/errors/{}", "/docs/assets/{}"),
+    *("/studio/{}", "/studio/assets/{}", "/studio/assets/x/{}"),
 )
 QUERIES = {
     "/api/generations": (
@@ -71,6 +72,7 @@ QUERIES = {
     "/api/auth/google/url": ("returnTo",),
     "/api/webhooks/fal": ("a", "t"),
     "/": ("error",),
+    "/studio": ("lang", "error", "picture"),
 }
 HEADERS = (
     *("Authorization", "Cookie", "Idempotency-Key", "If-None-Match", "Accept-Language", "Accept"),
