@@ -58,7 +58,7 @@ function Later({ name }) {
 
 function Screen() {
   const screen = useStore((state) => state.route.screen);
-  return html`<main id="content" class=${`screen ${screen}`} tabindex="-1" data-screen=${screen}>
+  return html`<main id="content" class="screen" tabindex="-1" data-screen=${screen}>
     ${screen === "account" && html`<${Later} name="account" />`}
     ${screen === "gallery" && html`<${Gallery} key="gallery" pageSize=${24} title=${t("gallery.title")} isMain />`}
     ${

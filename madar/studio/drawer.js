@@ -1,5 +1,6 @@
 /** What this tab asks of the API and hears from it, for those who will build on it. */
 import { calls, forget, onCall } from "./calls.js";
+import { copy } from "./clipboard.js";
 import { html, useEffect, useRef, useState } from "./html.js";
 import { locale, t } from "./i18n.js";
 import { IconButton } from "./icons.js";
@@ -54,8 +55,8 @@ function One({ call }) {
 /** @param {{ call: Call }} what */
 function Bodies({ call }) {
   const [copied, setCopied] = useState("");
-  const copy = async (/** @type {string} */ kind, /** @type {string} */ text) => {
-    await navigator.clipboard.writeText(text);
+  const copyCall = async (/** @type {string} */ kind, /** @type {string} */ text) => {
+    await copy(text);
     setCopied(kind);
   };
   const asked = call.body ?? call.form;
@@ -64,7 +65,7 @@ function Bodies({ call }) {
       call.kind === "call" &&
       html`<div class="row wrap">${KINDS.map(
         ([kind, write]) => html`<button class="small-button" key=${kind}
-      onClick=${() => copy(kind, write(call))}>${t(copied === kind ? "copied" : `drawer.copy.${kind}`)}</button>`,
+      onClick=${() => copyCall(kind, write(call))}>${t(copied === kind ? "copied" : `drawer.copy.${kind}`)}</button>`,
       )}</div>`
     }
     ${asked && html`<h3>${t("drawer.request")}</h3><${Json} value=${asked} />`}

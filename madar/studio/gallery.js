@@ -1,6 +1,6 @@
 /** The gallery: search, filters, a grid, many at once. Everything chosen is in the address. */
 import { age, number } from "./formats.js";
-import { download, refresh, remove, undoRemove } from "./generations.js";
+import { GONE, download, refresh, remove, undoRemove } from "./generations.js";
 import { list, follow, load, more } from "./gallery_list.js";
 import { html, useEffect, useMemo, useRef, useState } from "./html.js";
 import { t } from "./i18n.js";
@@ -33,7 +33,7 @@ export function Gallery({ pageSize, title, isMain = false }) {
   const toggleSelecting = () => setSelected(selected ? null : new Set());
   useKeys({ KeyX: toggleSelecting });
   const deleted = useStore((state) => state.deleted);
-  const shown = ids.filter((id) => deleted.get(id) !== -1);
+  const shown = ids.filter((id) => deleted.get(id) !== GONE);
   const left = Math.max(shown.length, total - (ids.length - shown.length));
   const hasFilters = Object.keys(filters).length > 0;
   const heading = isMain ? html`<h1>${title}</h1>` : html`<h2 class="section-heading">${title}</h2>`;

@@ -1,6 +1,6 @@
 /** Which pictures the gallery shows: pages behind a cursor, for the filters in the address. */
 import { Problem, call } from "./api.js";
-import { take } from "./generations.js";
+import { onCompleted, take } from "./generations.js";
 import { onGap } from "./live.js";
 import { createState } from "./state.js";
 import { store } from "./store.js";
@@ -72,32 +72,13 @@ function queryOf(filters, pageSize) {
 }
 
 /**
- * A picture that has just been completed comes on top, where nothing filters; else the list is asked for.
+ * Pictures that are completed belong into it, and after an absence it is refetched.
  * @param {() => void} reload
  */
 export function follow(reload) {
-  let known = completed();
-  const stop = store.subscribe(() => {
-    const now = completed();
-    const fresh = [...now].filter((id) => !known.has(id) && !list.get().ids.includes(id));
-    known = now;
-    if (fresh.length && list.get().phase === "ready") reload();
-  });
-  const stopGaps = onGap(reload);
-  return () => {
-    stop();
-    stopGaps();
-  };
+  const stops = [onCompleted(reload), onGap(reload)];
+  return () => stops.forEach((stop) => stop());
 }
-
-/** Those of the stage: whatever else is completed came with a list. */
-const completed = () =>
-  new Set(
-    store
-      .get()
-      .slots.map((slot) => slot.id)
-      .filter((id) => store.get().generations.get(id)?.status === "completed"),
-  );
 
 /** For the viewer: the neighbours of a picture in what is shown. @param {string} id */
 export function neighbours(id) {

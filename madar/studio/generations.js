@@ -8,6 +8,8 @@ import { store } from "./store.js";
  */
 
 const UNDO_S = 8;
+/** Instead of a time: deleted, and not to be undone here. */
+export const GONE = -1;
 // Links live for 10 to 15 minutes; whoever shows an older one asks again.
 const LINKS_LIVE_MS = 9 * 60_000;
 /** @type {Map<string, number>} */
@@ -33,23 +35,43 @@ export function take(docs) {
     }
     return { generations: known };
   });
+  for (const { id } of docs) if (store.get().deleted.get(id) === GONE) mark(id, 0);
 }
 
 /**
  * An event tells a part. What is not known at all is read as a whole.
  * @param {any} event
+ * @returns {Promise<Generation | undefined>} what is known then
  */
-export function hear(event) {
+export async function hear(event) {
   const doc = find(event.generationId);
-  if (!doc) return void refresh(event.generationId);
-  if (event.version <= doc.version) return;
+  if (!doc) await refresh(event.generationId);
+  else if (event.version > doc.version) await learn(doc, event);
+  if (event.type === "generation:completed") for (const listener of [...completions]) listener();
+  return find(event.generationId);
+}
+
+/**
+ * @param {Generation} doc
+ * @param {any} event
+ */
+async function learn(doc, event) {
   const { type: _, generationId: __, estimatedTimeRemaining, ...rest } = event;
   const progress = isRunning({ ...doc, ...rest }) ? Math.max(doc.progress, rest.progress) : rest.progress;
   const told = { ...gone(doc), ...rest, progress };
   if (estimatedTimeRemaining !== undefined) told.estimatedTimeSeconds = estimatedTimeRemaining;
   take([told]);
   // What no event carries: when it ended, whether asking again helps, a reason in this language.
-  if (!isRunning(told) || (rest.pauseReason && !doc.pauseReason)) void refresh(doc.id);
+  if (!isRunning(told) || (rest.pauseReason && !doc.pauseReason)) await refresh(doc.id);
+}
+
+/** @type {Set<() => void>} */
+const completions = new Set();
+
+/** Told of every picture that is completed, wherever it was asked for. @param {() => void} listener */
+export function onCompleted(listener) {
+  completions.add(listener);
+  return () => void completions.delete(listener);
 }
 
 /**
@@ -83,6 +105,7 @@ export function forget(id) {
     known.delete(id);
     return { generations: known };
   });
+  if (!store.get().deleted.has(id)) mark(id, GONE);
 }
 
 /** @param {Generation} doc */
@@ -121,7 +144,7 @@ export async function remove(id) {
   }
   setTimeout(() => {
     if (store.get().deleted.get(id) === until) {
-      mark(id, -1);
+      mark(id, GONE);
       forget(id);
     }
   }, UNDO_S * 1000);
@@ -135,7 +158,7 @@ export async function undoRemove(id) {
 
 /**
  * @param {string} id
- * @param {number} until 0: it is there; -1: it is gone
+ * @param {number} until when it cannot be undone any more; 0: it is there; GONE
  */
 function mark(id, until) {
   store.set(({ deleted }) => {

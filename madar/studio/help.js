@@ -28,9 +28,12 @@ const close = () => store.set({ panel: "" });
 
 export function Help() {
   const dialog = useRef(/** @type {HTMLDialogElement | null} */ (null));
-  useEffect(() => dialog.current?.showModal(), []);
+  useEffect(() => {
+    dialog.current?.showModal();
+    dialog.current?.focus();
+  }, []);
   useKeys({ Escape: close, "?": close }, { isOnly: () => store.get().panel === "keys" });
-  return html`<dialog ref=${dialog} class="help" aria-labelledby="help-title" onClose=${close}>
+  return html`<dialog ref=${dialog} tabindex="-1" class="help" aria-labelledby="help-title" onClose=${close}>
     <header class="row"><h2 id="help-title">${t("keys.title")}</h2>
       <${IconButton} name="close" words=${t("close")} onClick=${close} /></header>
     ${!letters.get() && html`<p class="warn">${t("keys.off")}</p>`}

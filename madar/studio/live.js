@@ -90,9 +90,7 @@ function read(message) {
   if (message.type === "joined" && message.mine) joined(message);
   else if (message.type === "generation:deleted") forget(message.generationId);
   else if (message.type.startsWith("generation:")) {
-    hear(message);
-    const doc = store.get().generations.get(message.generationId);
-    if (doc) adopt([doc]);
+    void hear(message).then((doc) => doc && adopt([doc]));
   }
 }
 

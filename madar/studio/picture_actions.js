@@ -1,5 +1,6 @@
 /** What can be done with a picture, on the stage and in the viewer. */
 import { BoardControl } from "./board.js";
+import { copy } from "./clipboard.js";
 import { download, remove, toggleLike } from "./generations.js";
 import { html, useState } from "./html.js";
 import { t } from "./i18n.js";
@@ -40,12 +41,12 @@ export const LikeButton = ({ doc }) => html`<${IconButton} name="heart" filled=$
 /** @param {{ id: string }} what */
 function CopyLink({ id }) {
   const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
+  const copyLink = async () => {
     const href = hrefOf({ screen: "gallery", filters: {}, picture: id });
-    await navigator.clipboard.writeText(new URL(href, location.href).href);
+    await copy(new URL(href, location.href).href);
     setCopied(true);
     setTimeout(() => setCopied(false), COPIED_MS);
   };
-  return html`<${IconButton} name=${isCopied ? "check" : "link"} onClick=${copy}
+  return html`<${IconButton} name=${isCopied ? "check" : "link"} onClick=${copyLink}
     words=${t(isCopied ? "copied" : "picture.link")} />`;
 }

@@ -4,6 +4,7 @@ import { setDraft } from "./draft.js";
 import { size } from "./formats.js";
 import { t } from "./i18n.js";
 import { sentenceOf } from "./notice.js";
+import { go } from "./route.js";
 import { createState } from "./state.js";
 
 const KINDS = ["image/png", "image/jpeg", "image/webp"];
@@ -51,6 +52,7 @@ export function removeSource() {
  * @param {import("./types.js").Generation} doc
  */
 export async function useAsSource(doc) {
+  go({ screen: "create", filters: {}, picture: "" });
   try {
     const answer = await fetch(doc.result?.imageUrl ?? "");
     const blob = await answer.blob();

@@ -1,8 +1,9 @@
 /** The stage: what is being made, newest large, the others as lines. */
+import { copy } from "./clipboard.js";
 import { focusPrompt } from "./create.js";
 import { setDraft } from "./draft.js";
 import { number, size } from "./formats.js";
-import { cancel, freshen, refresh, undoRemove } from "./generations.js";
+import { GONE, cancel, freshen, refresh, undoRemove } from "./generations.js";
 import { html, useEffect, useState } from "./html.js";
 import { t } from "./i18n.js";
 import { attempt } from "./notice.js";
@@ -31,7 +32,7 @@ export function Stage() {
   const deleted = useStore((state) => state.deleted);
   const shown = slots
     .map((slot) => ({ slot, doc: generations.get(slot.id) }))
-    .filter(({ slot, doc }) => deleted.get(slot.id) !== -1 && doc?.errorCode !== "cancelled");
+    .filter(({ slot, doc }) => deleted.get(slot.id) !== GONE && doc?.errorCode !== "cancelled");
   const [first, ...others] = shown;
   const lines = others.filter(({ doc }) => doc?.status !== "completed");
   return html`<section class="stage" aria-label=${t("stage.title")}>
@@ -138,7 +139,7 @@ function AfterFailure({ slot, doc }) {
     requestId ? [t("stage.request"), requestId] : [t("viewer.id"), slot.id],
   ];
   return html`<div class="row">
-      <button onClick=${act}>${words}</button>
+      ${code !== "quota_exceeded" && html`<button onClick=${act}>${words}</button>`}
       <button class="plain" onClick=${() => dismiss(slot.key)}>${t("stage.dismiss")}</button>
     </div>
     ${
@@ -153,14 +154,14 @@ function AfterFailure({ slot, doc }) {
 /** @param {{ facts: [string, string][] }} what */
 function Facts({ facts }) {
   const [isCopied, setCopied] = useState(false);
-  const copy = async () => {
-    await navigator.clipboard.writeText(facts.map((fact) => fact.join(": ")).join("\n"));
+  const copyFacts = async () => {
+    await copy(facts.map((fact) => fact.join(": ")).join("\n"));
     setCopied(true);
   };
   return html`<dl class="facts">
       ${facts.map(([name, value]) => html`<dt>${name}</dt><dd><code dir="ltr">${value}</code></dd>`)}
     </dl>
-    <button class="plain" onClick=${copy}>${t(isCopied ? "copied" : "stage.copy_details")}</button>`;
+    <button class="plain" onClick=${copyFacts}>${t(isCopied ? "copied" : "stage.copy_details")}</button>`;
 }
 
 /** @param {{ doc: Generation, slot: Slot }} what */

@@ -33,6 +33,7 @@ function Open({ id }) {
   const [hasDetails, setDetails] = useState(false);
   useEffect(() => {
     dialog.current?.showModal();
+    dialog.current?.focus(); // on none of its buttons
     return () => focusCard(latest.current);
   }, []);
   useEffect(() => {
@@ -70,7 +71,7 @@ function Open({ id }) {
     },
     { isOnly: () => store.get().route.picture !== "" },
   );
-  return html`<dialog ref=${dialog} class="viewer" aria-label=${t("viewer.title")} onCancel=${(
+  return html`<dialog ref=${dialog} tabindex="-1" class="viewer" aria-label=${t("viewer.title")} onCancel=${(
     /** @type {Event} */ event,
   ) => {
     event.preventDefault();
