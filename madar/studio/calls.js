@@ -4,7 +4,7 @@
 
 const KEPT = 200;
 const SIGNED = /\/files\/[\w.-]+/g;
-const SECRETS = new Set(["token", "code", "state", "ticket", "authorization", "cookie"]);
+const SECRETS = new Set(["token", "state", "ticket", "authorization", "cookie"]);
 
 let last = 0;
 /** @type {Call[]} newest first */

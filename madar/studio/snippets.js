@@ -9,7 +9,7 @@ const origin = () => location.origin;
 export function asCurl(call) {
   const lines = [
     `curl -X ${call.method} '${origin()}${call.path}'`,
-    "-H 'Authorization: Bearer $MADAR_TOKEN'",
+    '-H "Authorization: Bearer $MADAR_TOKEN"',
   ];
   for (const [name, value] of Object.entries(call.headers)) lines.push(`-H '${name}: ${value}'`);
   if (call.body) lines.push(`-d '${JSON.stringify(call.body).replaceAll("'", "'\\''")}'`);

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shlex
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -176,6 +177,35 @@ def test_an_estimate_speaks_in_ranges_and_says_why_it_jumps(tmp_path: Path) -> N
     assert told["places"] == ["1st in line", "10th in line", "number 11 in line"]
     assert told["size"] == "192 kB"
     assert told["ages"] == ["now", "2 minutes ago", "2 hours ago"]
+
+
+@needs_compiler
+def test_a_call_is_copied_as_something_that_runs_and_without_a_secret(tmp_path: Path) -> None:
+    told = _tried(
+        tmp_path,
+        """
+        globalThis.location = { origin: "http://localhost:8000" };
+        const { asCurl, asTypeScript } = await import("./snippets.js");
+        const { masked } = await import("./calls.js");
+        const path = "/api/generations/0f8d3c1e-5b7a-4e0c-9d55-2f6b1f6f4a10";
+        const call = { method: "PATCH", path,
+          headers: { Accept: "application/json" }, body: { name: "it's" }, form: null };
+        print({ curl: asCurl(call), typescript: asTypeScript(call), masked: masked({ token: "t",
+          url: "https://x.example/files/WyJhYiJd.c2ln-_x", list: [{ state: "s", code: "c" }], prompt: "p" }) });
+        """,
+    )
+
+    words = shlex.split(told["curl"].replace("\\\n", ""))
+    assert words[:4] == ["curl", "-X", "PATCH", words[3]]
+    assert words[-2:] == ["-d", """{"name":"it's"}"""]
+    assert '"Authorization: Bearer $MADAR_TOKEN"' in told["curl"]
+    assert 'madar.request("PATCH /api/generations/{id}", {' in told["typescript"]
+    assert told["masked"] == {
+        "token": "•••",
+        "url": "https://x.example/files/•••",
+        "list": [{"state": "•••", "code": "c"}],
+        "prompt": "p",
+    }
 
 
 def _texts(language: i18n.Language) -> dict[str, Any]:
