@@ -191,7 +191,8 @@ def test_a_call_is_copied_as_something_that_runs_and_without_a_secret(tmp_path: 
         const call = { method: "PATCH", path,
           headers: { Accept: "application/json" }, body: { name: "it's" }, form: null };
         print({ curl: asCurl(call), typescript: asTypeScript(call), masked: masked({ token: "t",
-          url: "https://x.example/files/WyJhYiJd.c2ln-_x", list: [{ state: "s", code: "c" }], prompt: "p" }) });
+          url: "https://x.example/files/WyJhYiJd.c2ln-_x",
+          list: [{ state: "s", code: "c" }], prompt: "p" }) });
         """,
     )
 
