@@ -2,7 +2,7 @@
 import { masked, note } from "./calls.js";
 import { forget, hear, take } from "./generations.js";
 import { recogniseAgain } from "./session.js";
-import { adopt } from "./slots.js";
+import { adopt, sendTheLost } from "./slots.js";
 import { store } from "./store.js";
 
 const PING_MS = 25_000;
@@ -105,8 +105,10 @@ function joined(message) {
   take(message.generations);
   adopt(message.generations);
   for (const id of message.deleted) forget(id);
+  if (isFirst) return;
+  sendTheLost();
   // What lists show is refetched, not trusted.
-  if (!isFirst) for (const listener of gaps) listener();
+  for (const listener of gaps) listener();
 }
 
 /** @param {number} code */

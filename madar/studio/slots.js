@@ -13,7 +13,8 @@ import { store } from "./store.js";
 const KEPT = 8;
 // The server remembers a key for a day; a wish that old is not sent by itself any more.
 const RESEND_MS = 10 * 60_000;
-const IN_A_MINUTE_S = 60;
+// What is further away than that is no countdown but a refusal.
+const LONGEST_COUNTDOWN_S = 15 * 60;
 /** @type {Map<string, AbortController>} */
 const sending = new Map();
 
@@ -28,7 +29,7 @@ export function restore() {
     if (slot.id) void refresh(slot.id).then(dropTheGone);
     else if (slot.phase === "sending" && Date.now() - slot.at < RESEND_MS) void send(slot);
     else if (slot.phase === "sending") change(slot.key, { phase: "refused" });
-    else if (slot.phase === "limit") wakeAt(slot.until);
+    else if (slot.phase === "limit") waitUntil(slot.until);
   }
 }
 
@@ -37,12 +38,27 @@ export function ask(wish) {
   return add({ wish, retryOf: "" });
 }
 
-/** The same wish as a failed picture's, with another seed. @param {Slot} slot */
+/**
+ * What the server never answered goes out again under its key, so that it is not made twice. A picture
+ * that failed is asked for anew, with another seed.
+ * @param {Slot} slot
+ */
 export function askAgain(slot) {
+  if (!slot.id) {
+    change(slot.key, { phase: "sending", problem: null });
+    return send(slot);
+  }
   dismiss(slot.key);
   const doc = find(slot.id);
   const retryOf = doc?.status === "failed" && doc.retryable ? doc.id : "";
   return add({ wish: slot.wish, retryOf });
+}
+
+/** After an absence: what could not be sent meanwhile. */
+export function sendTheLost() {
+  for (const slot of store.get().slots) {
+    if (slot.phase === "refused" && slot.problem?.code === "unreachable") void askAgain(slot);
+  }
 }
 
 /** @param {{ wish: Wish, retryOf: string }} what */
@@ -98,13 +114,13 @@ const firstLook = (made, wish) => ({
  * @param {unknown} error
  */
 function refuse(key, error) {
+  if (!(error instanceof Problem)) console.error(error);
   const problem = error instanceof Problem ? error : new Problem("internal");
   if (problem.status === 401) return change(key, { phase: "refused", problem: told(problem) });
-  const isLimit = problem.status === 429 && problem.retryAfterS <= IN_A_MINUTE_S * 15;
+  const isLimit = problem.status === 429 && problem.retryAfterS <= LONGEST_COUNTDOWN_S;
   if (!isLimit) return change(key, { phase: "refused", problem: told(problem) });
   const until = Date.now() + problem.retryAfterS * 1000;
-  store.set({ limitedUntil: until });
-  wakeAt(until);
+  waitUntil(until);
   change(key, { phase: "limit", problem: told(problem), until });
 }
 
@@ -117,7 +133,8 @@ const told = ({ code, detail, requestId, limit, faults }) => ({
 });
 
 /** Whoever shows a countdown looks again when it is over. @param {number} until */
-function wakeAt(until) {
+function waitUntil(until) {
+  store.set({ limitedUntil: until });
   setTimeout(() => store.set(({ slots }) => ({ slots: [...slots] })), Math.max(0, until - Date.now()) + 50);
 }
 
