@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check style format bench bench-live load rolling mutations parts types client \
-	fuzz faults image-test lock clean
+	fuzz faults image-test programs lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -42,11 +42,32 @@ run: .venv/ready-to-run
 	@$(MAKE) --silent parts || echo 'The pages at /studio and /docs will do without their parts.' >&2
 	@exec $(python) -m madar dev
 
-# What the types take, the tests leave: at their ends, and wherever they wait for something.
-test: style frontend/node_modules/ready-to-test
+# Programs and packages wait for the network more than for each other. What the types take, the tests
+# leave: at their ends, and wherever they wait for something.
+test:
+	@$(MAKE) --silent programs & programs=$$!; \
+	$(MAKE) --silent style frontend/node_modules/ready-to-test; ready=$$?; \
+	wait $$programs; exit $$ready
 	@nice $(python) -m pyright & types=$$!; \
 	$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$types && exit $$tests
+
+# Limits and cache are tested against a real Redis, pages in a real Chromium, and what Neon's pooled
+# address does to requests behind a real PgBouncer; where one of them is missing, its tests are
+# skipped.
+programs:
+	@PATH="$$PATH:/usr/sbin"; \
+	for program in redis-server chromium pgbouncer; do \
+		command -v "$$program" >/dev/null 2>&1 && continue; \
+		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
+			echo "Installing $$program, which tests need …"; \
+			export DEBIAN_FRONTEND=noninteractive; \
+			timeout 300 sh -c "apt-get install -y $$program || { apt-get update && apt-get install -y $$program; }" \
+				>/dev/null 2>&1 || true; \
+		fi; \
+		command -v "$$program" >/dev/null 2>&1 || \
+			echo "WARNING: $$program is not here and could not be installed (apt install $$program, as root): its tests are SKIPPED." >&2; \
+	done
 
 parts: frontend/node_modules/ready-to-run
 

@@ -13,9 +13,11 @@ from typing import Any
 import psycopg
 import pytest
 from hypothesis import settings
+from playwright.sync_api import Browser, Page
 
 from madar.db import migrate
 from madar.local import postgres
+from tests.browser import chromium, fresh
 from tests.buckets import S3, serving_s3
 from tests.database import Database
 from tests.product import AMAL, BADR, Person, Product, running_web, settings_for
@@ -174,6 +176,19 @@ def s3(shared_s3: S3) -> Generator[S3]:
     shared_s3.clear()
     yield shared_s3
     shared_s3.go_on()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    """One for all tests of a file; each has cookies and memory of its own."""
+    with chromium() as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(browser: Browser) -> Generator[Page]:
+    with fresh(browser) as context:
+        yield context.new_page()
 
 
 Start = Callable[..., Product]

@@ -11,20 +11,19 @@ from queue import Queue
 from typing import IO
 
 import pytest
+from playwright.sync_api import Page
 
 from madar.local.contract import EVENTS
 from madar.realtime import endings
 from madar.realtime.endings import Ending
 from madar.settings import ROOT
-from tests import browser
 from tests.api.looking import finish
 from tests.api.test_events_schema import FROM_CLIENT, FROM_SERVER
+from tests.browser import needs_chromium
 from tests.product import Json, Person, Product
-from tests.simulator.harness import eventually
 
 PAGE = (ROOT / "docs" / "live.md").read_text(encoding="utf-8")
 WAIT_S = 30
-needs_chromium = pytest.mark.skipif(browser.PROGRAM is None, reason="there is no Chromium here")
 
 
 def blocks(language: str, under: str = "") -> list[str]:
@@ -116,37 +115,38 @@ def test_the_python_program_follows_all_and_ends_with_the_session(
 
 
 @needs_chromium
-def test_the_page_follows_by_event_stream_and_by_socket(product: Product, amal: Person) -> None:
+def test_the_page_follows_by_event_stream_and_by_socket(
+    product: Product, amal: Person, page: Page
+) -> None:
     [source] = blocks("js", under="## In a browser")
     created = amal.create()["id"]
+    page.context.add_cookies([{"name": "madar", "value": amal.cookie, "url": product.url}])
+    page.goto(f"{product.url}/api/health")
+    page.add_script_tag(content=source)
+    page.evaluate(
+        """id => {
+            one = []; mine = []; api = location.origin;
+            leave = followOne(api, id, message => one.push(message));
+            followMine(api, message => mine.push(message));
+            watched = new EventSource(`/api/generations/${id}/events`);
+        }""",
+        created,
+    )
 
-    with browser.chromium() as page:
-        page.go(f"{product.url}/api/health")
-        page.run(f"document.cookie = 'madar={amal.cookie}; path=/'")
-        page.run(source)
-        page.run(
-            "one = []; mine = []; api = location.origin;"
-            f"leave = followOne(api, '{created}', message => one.push(message));"
-            " followMine(api, message => mine.push(message));"
-            f" watched = new EventSource('/api/generations/{created}/events'); null"
-        )
+    def heard(name: str, *types: str) -> list[Json]:
+        words = ",".join(types)
+        page.wait_for_function(f"{name}.map(one => one.type).join() === '{words}'")
+        return page.evaluate(name)
 
-        def heard(name: str, *types: str) -> list[Json]:
-            def look() -> list[Json] | None:
-                told: list[Json] = page.run(name)
-                return told if [one["type"] for one in told] == list(types) else None
-
-            return eventually(look, deadline_s=WAIT_S)
-
-        [joined] = heard("one", "joined")
-        [all_mine] = heard("mine", "joined")
-        end(product, created)
-        heard("one", "joined", "generation:completed")
-        heard("mine", "joined", "generation:completed")
-        # The browser comes back once with what it heard last, and is told to stop.
-        eventually(lambda: page.run("watched.readyState") == 2 or None, deadline_s=WAIT_S)
-        amal.post("/api/auth/logout")
-        *_, over = heard("mine", "joined", "generation:completed", "error")
+    [joined] = heard("one", "joined")
+    [all_mine] = heard("mine", "joined")
+    end(product, created)
+    heard("one", "joined", "generation:completed")
+    heard("mine", "joined", "generation:completed")
+    # The browser comes back once with what it heard last, and is told to stop.
+    page.wait_for_function("watched.readyState === EventSource.CLOSED")
+    amal.post("/api/auth/logout")
+    *_, over = heard("mine", "joined", "generation:completed", "error")
 
     assert joined["snapshot"]["id"] == created
     assert [one["id"] for one in all_mine["generations"]] == [created]

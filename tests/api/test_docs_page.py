@@ -4,27 +4,36 @@ from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
+from playwright.sync_api import Page
 
 from madar.api import reference
 from madar.api.routes import resources
 from tests.api.looking import is_arabic, problem_in
-from tests.browser import PROGRAM, chromium
+from tests.browser import needs_chromium
 from tests.product import Product
 
 _ASSETS = (reference.SCRIPT, reference.SHEET, reference.START)
 _HAS_PARTS = (reference.PARTS / reference.SCRIPT).is_file()
 needs_parts = pytest.mark.skipif(not _HAS_PARTS, reason="`make parts` has not run")
-needs_chromium = pytest.mark.skipif(not PROGRAM, reason="Debian's chromium is not installed")
 
 
 @needs_parts
 @needs_chromium
-def test_chromium_shows_every_operation_and_asks_no_other_host(product: Product) -> None:
-    with chromium() as page:
-        page.go(f"{product.url}/docs")
-        seen = page.shows("Madar", *(resource.path for resource in resources))
-        requested, complaints = page.requested, page.complaints
+def test_chromium_shows_every_operation_and_asks_no_other_host(
+    product: Product, page: Page
+) -> None:
+    requested: list[str] = []
+    complaints: list[str] = []
+    page.on("request", lambda request: requested.append(request.url))
+    page.on("pageerror", lambda error: complaints.append(str(error)))
+    page.on("console", lambda said: complaints.append(said.text) if said.type == "error" else None)
 
+    page.goto(f"{product.url}/docs")
+    for resource in resources:
+        page.get_by_text(resource.path, exact=True).first.wait_for()
+    seen = page.inner_text("body")
+
+    assert "Madar" in seen
     for resource in resources:
         for one in resource.operations.values():
             assert one.summary in seen
