@@ -5,7 +5,7 @@
 
 .DEFAULT_GOAL := help
 .PHONY: help run test check style format bench bench-live load rolling mutations parts types client \
-	fuzz faults image-test programs lock clean
+	fuzz faults image-test programs pictures lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -83,6 +83,9 @@ fuzz: .venv/ready-to-test
 
 faults: .venv/ready-to-test
 	@$(python) -m tests.faults --share $(or $(SHARE),1) --minutes $(or $(MINUTES),60)
+
+pictures: frontend/node_modules/ready-to-test
+	@$(python) -m tests.pictures $(WORDS)
 
 image-test: .venv/ready-to-test
 	@$(python) -m tests.container

@@ -1,0 +1,1 @@
+"""The page at /studio, as people meet it: in a real browser, against the running product."""
