@@ -9,9 +9,9 @@ from typing import Any
 
 import psycopg
 import pytest
-from madar.api.studio_assets import assets
-from playwright.sync_api import Browser
+from playwright.sync_api import Browser, BrowserContext
 
+from madar.api.studio_assets import assets
 from madar.local import postgres
 from tests.browser import chromium, fresh, needs_chromium
 from tests.product import Person
@@ -21,6 +21,7 @@ from tests.studio.visit import AXE, Language, Theme, Visit, show_session
 _numbers = itertools.count()
 _here = Path(__file__).parent
 Visiting = Callable[..., Visit]
+Opening = Callable[[dict[str, Any]], BrowserContext]
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -62,9 +63,24 @@ def amal(somebody: Callable[[], Person]) -> Person:
     return somebody()
 
 
+@pytest.fixture(scope="package")
+def opening(browser: Browser) -> Generator[Opening]:
+    """One context for each way of looking, so that what never changes is fetched once."""
+    with contextlib.ExitStack() as stack:
+        known: dict[str, BrowserContext] = {}
+
+        def context_for(wishes: dict[str, Any]) -> BrowserContext:
+            key = repr(wishes)
+            if key not in known:
+                known[key] = stack.enter_context(fresh(browser, **wishes))
+            return known[key]
+
+        yield context_for
+
+
 @pytest.fixture
-def visiting(browser: Browser, site: Site) -> Generator[Visiting]:
-    """Open the studio as somebody, or as nobody yet, in a browser that was never here."""
+def visiting(browser: Browser, opening: Opening, site: Site) -> Generator[Visiting]:
+    """Open the studio as somebody, or as nobody yet; `is_first` where nothing is known by heart."""
     with contextlib.ExitStack() as stack:
 
         def visit(
@@ -76,17 +92,21 @@ def visiting(browser: Browser, site: Site) -> Generator[Visiting]:
             width: int = 1280,
             height: int = 900,
             at: Site = site,
+            is_first: bool = False,
             **wishes: Any,
         ) -> Visit:
-            context = stack.enter_context(
-                fresh(
-                    browser,
-                    locale={"en": "en-GB", "ar": "ar-SA"}[language],
-                    color_scheme=theme,
-                    viewport={"width": width, "height": height},
-                    **wishes,
-                )
-            )
+            wishes = {
+                "locale": {"en": "en-GB", "ar": "ar-SA"}[language],
+                "color_scheme": theme,
+                "viewport": {"width": width, "height": height},
+                "reduced_motion": "reduce",
+                **wishes,
+            }
+            if is_first:
+                context = stack.enter_context(fresh(browser, **wishes))
+            else:
+                context = opening(wishes)
+                stack.enter_context(_left_clean(context))
             if person:
                 show_session(context, person, at)
             visit = Visit(at, context.new_page(), language, theme)
@@ -94,6 +114,17 @@ def visiting(browser: Browser, site: Site) -> Generator[Visiting]:
             return visit
 
         yield visit
+
+
+@contextlib.contextmanager
+def _left_clean(context: BrowserContext) -> Generator[None]:
+    """What the page keeps, it keeps for each person; these have not been here before."""
+    yield
+    for page in context.pages:
+        page.close()
+    context.clear_cookies()
+    context.clear_permissions()
+    context.set_offline(offline=False)
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ document.addEventListener("securitypolicyviolation",
   event => watched.policies.push(`${event.violatedDirective} ${event.blockedURI}`));
 const noteBars = () => {
   for (const bar of document.querySelectorAll("[role=progressbar]")) {
-    const slot = bar.closest("[data-generation]")?.dataset.generation ?? "";
+    const slot = bar.closest("[data-id]")?.dataset.id ?? "";
     const at = bar.getAttribute("aria-valuenow");
     const last = watched.bars.findLast(one => one[0] === slot);
     if (at !== null && (!last || last[1] !== Number(at))) watched.bars.push([slot, Number(at)]);
@@ -59,10 +59,19 @@ _ENGLISH = """() => {
   const names = ["aria-label", "aria-valuetext", "aria-description", "placeholder", "title", "alt"];
   for (const element of document.body.querySelectorAll("*")) {
     if (element.closest("[lang=en], [translate=no]")) continue;
-    for (const name of names) if (element.hasAttribute(name)) found.push(element.getAttribute(name));
+    found.push(...names.map(name => element.getAttribute(name) ?? ""));
   }
   return found;
 }"""
+
+_TARGETS = """least => [...document.querySelectorAll(
+    "button, [role=button], summary, select, input:not([type=file]), textarea, nav a")]
+  .map(one => one.matches("[type=radio], [type=checkbox]") ? one.closest("label") ?? one : one)
+  .filter(one => one.checkVisibility() && !one.closest("[inert]"))
+  .map(one => [one.getBoundingClientRect(), one])
+  .filter(([box]) => box.width && Math.min(box.width, box.height) < least - 0.5)
+  .map(([box, one]) =>
+    `${Math.round(box.width)}×${Math.round(box.height)} ${one.outerHTML.slice(0, 90)}`)"""
 
 
 @dataclass
@@ -134,6 +143,10 @@ class Visit:
         texts: list[str] = self.page.evaluate(_ENGLISH)
         words = {word for text in texts for word in re.findall(r"[A-Za-z]{2,}", text)}
         return words - set(names)
+
+    def small_targets(self, least_px: int) -> list[str]:
+        """What a finger or an unsteady hand would miss."""
+        return self.page.evaluate(_TARGETS, least_px)
 
     def sideways_px(self) -> int:
         """How far the page can be scrolled to a side, wherever that would hide something."""
