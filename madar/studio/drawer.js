@@ -47,7 +47,7 @@ function One({ call }) {
     <summary dir="ltr"><span class="method">${isEvent ? t("drawer.event") : call.method}</span>
       <code class="ellipsis">${call.path}</code>
       <span class=${isBad ? "bad tabular" : "muted tabular"}>${isEvent ? "" : call.status || t("drawer.failed")}</span>
-      <span class="muted tabular">${isEvent ? time : `${call.ms} ms`}</span></summary>
+      <span class="muted tabular">${isEvent ? html`<bdi>${time}</bdi>` : `${call.ms} ms`}</span></summary>
     ${isOpen && html`<${Bodies} call=${call} />`}
   </details>`;
 }

@@ -71,7 +71,9 @@ function limitWords(slot, now) {
 function failureWords({ slot, doc }) {
   const code = doc?.errorCode ?? slot.problem?.code ?? "";
   if (code === "not_signed_in") return { heading: t("live.ended"), detail: "", time: "" };
-  return { heading: reasonOf(code, doc?.error ?? slot.problem?.detail), detail: t("stage.kept"), time: "" };
+  // The sentence of a picture that failed says it itself, where that is to the point.
+  const detail = doc ? "" : t("stage.kept");
+  return { heading: reasonOf(code, doc?.error ?? slot.problem?.detail), detail, time: "" };
 }
 
 /**
