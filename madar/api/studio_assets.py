@@ -85,8 +85,8 @@ class Assets:
 
 def assets() -> Assets:
     """As the files are at this moment: looking is cheap, and whoever changes one sees it."""
-    files = tuple(_files())
-    return _read(tuple((name, path, path.stat().st_mtime_ns) for name, path in files))
+    looked = ((name, path, path.stat()) for name, path in _files())
+    return _read(tuple((name, path, at.st_mtime_ns, at.st_size) for name, path, at in looked))
 
 
 def _files() -> Iterator[tuple[str, Path]]:
@@ -99,8 +99,8 @@ def _files() -> Iterator[tuple[str, Path]]:
 
 
 @lru_cache(maxsize=2)
-def _read(files: tuple[tuple[str, Path, int], ...]) -> Assets:
-    contents = {name: _content(path) for name, path, _ in files}
+def _read(files: tuple[tuple[str, Path, int, int], ...]) -> Assets:
+    contents = {name: _content(path) for name, path, *_ in files}
     is_complete = contents.keys() >= _OF_NPM.keys()
     # One sheet is one request; layers, not their order, say which rule wins.
     sheets = [name for name in contents if name.endswith(".css")]

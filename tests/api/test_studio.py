@@ -169,7 +169,7 @@ def test_the_first_load_is_light(product: Product) -> None:
 def test_nothing_else_is_an_asset(product: Product) -> None:
     base = assets().base
     names = (
-        *("../routes.py", "..%2froutes.py", "%2e%2e/%2e%2e/settings.py", "parts/../main.js"),
+        *("../routes.py", "..%2froutes.py", "%2e%2e/%2e%2e/settings.py", "parts/..%2fmain.js"),
         *("package.json", "types.d.ts", "parts/preact.mjs.map", "%00", "texts/fr.json", "x"),
     )
     with product.anonymous() as http:
