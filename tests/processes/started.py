@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import Generator
+from pathlib import Path
 from typing import Any
 
 import httpx
 import psutil
 
 from madar.local.children import wait_until_gone
-from madar.settings import Settings
+from madar.settings import ROOT, Settings
 from tests.faults.worker_process import environment_of
 from tests.simulator.harness import eventually
 
@@ -24,10 +25,13 @@ DEADLINE_S = 60
 class Started:
     """Every wait has a deadline. `told` has the parent's own lines so far."""
 
-    def __init__(self, settings: Settings, *words: str, **variables: str) -> None:
+    def __init__(
+        self, settings: Settings, *words: str, folder: Path = ROOT, **variables: str
+    ) -> None:
         self.url = settings.app_url
         self.process = subprocess.Popen(
             [sys.executable, "-m", "madar", "start", *words],
+            cwd=folder,
             env=environment_of(settings, **variables),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
@@ -83,8 +87,11 @@ class Started:
 
 
 @contextlib.contextmanager
-def started(settings: Settings, *words: str, **variables: str) -> Generator[Started]:
-    running = Started(settings, *words, **variables)
+def started(
+    settings: Settings, *words: str, folder: Path = ROOT, **variables: str
+) -> Generator[Started]:
+    """`folder` is where a release lies."""
+    running = Started(settings, *words, folder=folder, **variables)
     family: list[psutil.Process] = []
     try:
         yield running
