@@ -14,6 +14,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -21,6 +22,7 @@ from urllib.parse import parse_qs, urlsplit
 import gevent
 import websocket
 from locust import FastHttpUser, between, events, task
+from locust.env import Environment
 
 PLAN: dict[str, Any] = json.loads(os.environ["LOAD_PLAN"])  # noqa: TID251
 PICTURE = Path(PLAN["picture"]).read_bytes()
@@ -168,8 +170,15 @@ def _keep(per_hour: float, act: Callable[[Person], None]) -> None:
         gevent.spawn(act, random.choice(people))  # noqa: S311
 
 
-@events.spawning_complete.add_listener
-def begin(**_: Any) -> None:
+@events.init.add_listener
+def prepare(environment: Environment, **_: Any) -> None:
+    """All have come, but what they asked for may still wait."""
+    later = partial(gevent.spawn_later, PLAN["settle_s"], begin, environment)
+    events.spawning_complete.add_listener(lambda **_: later())
+
+
+def begin(environment: Environment) -> None:
+    environment.stats.reset_all()
     gevent.spawn(_keep, PLAN["generations_per_hour"], Person.create)
     gevent.spawn(_keep, PLAN["upload_bytes_per_hour"] / len(PICTURE), Person.upload)
     gevent.spawn(_keep, PLAN["sign_ins_per_hour"], Person.sign_in)
