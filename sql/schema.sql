@@ -1188,7 +1188,13 @@ CREATE VIEW public.fal_requests AS
     GREATEST((pace.step_seconds - (EXTRACT(epoch FROM (now() - COALESCE(a.granted_at, a.sent_at))))::double precision), (0)::double precision) AS seconds_left,
     pace.seconds_to_go
    FROM ((public.attempts a
-     JOIN public.generations g ON ((g.id = a.generation_id)))
+     CROSS JOIN LATERAL ( SELECT generations.user_id,
+            generations.style,
+            generations.next_action_at,
+            generations.deleted_at
+           FROM public.generations
+          WHERE (generations.id = a.generation_id)
+         OFFSET 0) g)
      JOIN public.style_paces pace ON ((((pace.style)::text = (g.style)::text) AND (pace.step = a.step))))
   WHERE (((a.state = ANY (ARRAY['sent'::text, 'unknown'::text, 'accepted'::text])) OR ((a.state = 'prepared'::text) AND (a.granted_at IS NOT NULL))) AND ((a.state <> 'unknown'::text) OR (a.sent_at > (now() - '00:01:00'::interval))) AND (g.next_action_at IS NOT NULL) AND (g.deleted_at IS NULL));
 
@@ -1225,14 +1231,23 @@ CREATE VIEW public.fal_line AS
             (a.step = 'cutout'::text) AS is_begun,
             LEAST(a.polls, 10) AS refusals,
             a.waiting_since,
-            fal_turns.last_at AS last_turn_at,
+            ( SELECT fal_turns.last_at
+                   FROM public.fal_turns
+                  WHERE (fal_turns.user_id = g.user_id)) AS last_turn_at,
             (COALESCE(at_fal.n, (0)::bigint) + row_number() OVER (PARTITION BY g.user_id ORDER BY a.polls, (a.step = 'cutout'::text) DESC, g.created_at, g.id)) AS would_hold,
             pace.held_seconds,
             pace.seconds_to_go
-           FROM ((((public.attempts a
-             JOIN public.generations g ON ((g.id = a.generation_id)))
+           FROM (((public.attempts a
+             CROSS JOIN LATERAL ( SELECT generations.id,
+                    generations.user_id,
+                    generations.style,
+                    generations.created_at,
+                    generations.next_action_at,
+                    generations.deleted_at
+                   FROM public.generations
+                  WHERE (generations.id = a.generation_id)
+                 OFFSET 0) g)
              JOIN public.style_paces pace ON ((((pace.style)::text = (g.style)::text) AND (pace.step = a.step))))
-             LEFT JOIN public.fal_turns ON ((fal_turns.user_id = g.user_id)))
              LEFT JOIN ( SELECT fal_requests.user_id,
                     count(*) AS n
                    FROM public.fal_requests
@@ -1773,7 +1788,10 @@ CREATE VIEW public.unfinished_generations AS
     g.next_action_at,
     g.created_at
    FROM (public.generations g
-     LEFT JOIN public.attempts a ON (((a.generation_id = g.id) AND (a.state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text])))))
+     LEFT JOIN LATERAL ( SELECT attempts.state
+           FROM public.attempts
+          WHERE ((attempts.generation_id = g.id) AND (attempts.state = ANY (ARRAY['prepared'::text, 'sent'::text, 'unknown'::text, 'accepted'::text])))
+         OFFSET 0) a ON (true))
   WHERE ((g.next_action_at IS NOT NULL) AND (g.deleted_at IS NULL));
 
 --

@@ -436,7 +436,7 @@ SELECT state, error_code, prompt, prompt_english, translation, style, aspect_rat
 -- is to be done; two seconds more or less are no news. The first n are told their number; of what
 -- Fal has accepted, Fal tells it. One that somebody is writing to at this moment waits for the next
 -- time. Answers those whose number changed.
-WITH at_fal AS (
+WITH at_fal AS MATERIALIZED (
     SELECT count(*) AS n, coalesce(sum(seconds_left), 0) AS seconds
       FROM fal_requests
 ), line AS (

@@ -8,15 +8,16 @@ SELECT state, count(*)::int AS count,
  GROUP BY state;
 
 -- name: list_attempts() many
--- For the operator: what Fal has of us that somebody waits for, and since when.
-SELECT a.state, count(*)::int AS count,
-       extract(epoch FROM now() - min(a.sent_at))::float8 AS oldest_s
+-- For the operator: what Fal has of us that somebody waits for, and since when. Each one is looked
+-- up by itself (migration 0020).
+SELECT state, count(*)::int AS count,
+       extract(epoch FROM now() - min(sent_at))::float8 AS oldest_s
   FROM attempts a
-  JOIN generations g ON g.id = a.generation_id
- WHERE a.state IN ('sent', 'unknown', 'accepted')
-   AND g.next_action_at IS NOT NULL
-   AND g.deleted_at IS NULL
- GROUP BY a.state;
+ WHERE state IN ('sent', 'unknown', 'accepted')
+   AND (SELECT next_action_at IS NOT NULL AND deleted_at IS NULL
+          FROM generations
+         WHERE id = a.generation_id)
+ GROUP BY state;
 
 -- name: get_backlog() one
 -- For the operator: how long the longest due has waited for a worker, what is still to be removed,

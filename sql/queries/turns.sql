@@ -101,13 +101,16 @@ SELECT paused_at, pause_reason, pause_reason_ar, failing_since, reason, places,
   FROM fal_gate;
 
 -- name: count_waiting() value
--- For the operator: what is not submitted yet.
+-- For the operator: what is not submitted yet. Each attempt is looked up by itself, since statistics
+-- know nothing of a queue that is young (migration 0020); so it is below.
 SELECT count(*)::int
-  FROM attempts a
-  JOIN generations g ON g.id = a.generation_id
- WHERE a.state = 'prepared'
-   AND g.next_action_at IS NOT NULL
-   AND g.deleted_at IS NULL;
+  FROM generations g
+ WHERE next_action_at IS NOT NULL
+   AND deleted_at IS NULL
+   AND (SELECT true
+          FROM attempts
+         WHERE generation_id = g.id
+           AND state = 'prepared');
 
 -- name: pause_gate(reason, reason_ar) many
 -- For the operator, behind lock_gate: nothing is submitted from then on; a turn that nobody has used
@@ -120,14 +123,16 @@ WITH gate AS (
            pause_reason_ar = $2,
            closed_until = now() + interval '100 years'
 ), waiting AS (
-    SELECT g.id
+    SELECT id
       FROM generations g
-      JOIN attempts a ON a.generation_id = g.id
-     WHERE a.state = 'prepared'
-       AND g.next_action_at IS NOT NULL
-       AND g.deleted_at IS NULL
-     ORDER BY g.id
-       FOR NO KEY UPDATE OF g
+     WHERE next_action_at IS NOT NULL
+       AND deleted_at IS NULL
+       AND (SELECT true
+              FROM attempts
+             WHERE generation_id = g.id
+               AND state = 'prepared')
+     ORDER BY id
+       FOR NO KEY UPDATE
 ), taken_back AS (
     UPDATE attempts a
        SET granted_at = NULL,
@@ -164,7 +169,11 @@ WITH paused AS (
            g.deadline_at + (now() - greatest(paused.paused_at, a.created_at)) AS deadline_at
       FROM paused
       JOIN generations g ON g.next_action_at IS NOT NULL AND g.deleted_at IS NULL
-      JOIN attempts a ON a.generation_id = g.id AND a.state = 'prepared'
+     CROSS JOIN LATERAL (SELECT created_at
+                           FROM attempts
+                          WHERE generation_id = g.id
+                            AND state = 'prepared'
+                         OFFSET 0) a
      ORDER BY g.id
        FOR NO KEY UPDATE OF g
 )
