@@ -42,11 +42,37 @@ SELECT viewer.id AS user_id,
 
 -- name: find_documents(token_hash, session_id, search, style, states, liked, from_at, to_at, sort, after_weight, after_at, after_id, skip, page_size) maybe
 -- The same for whatever else can be asked; a null filter is no filter. What matches is read once,
--- for the total and for the page: it is never more than one person's gallery.
+-- for the total and for the page: it is never more than one person's gallery. Words are looked up
+-- in the index of words, which is everybody's and knows a common word a thousand times, only for
+-- who has more than a thousand pictures; else the pictures themselves are read. The function is
+-- the operator @@ by another name, for which no index is taken.
 -- plan: each time
 WITH viewer AS MATERIALIZED (
     SELECT id, session_id, language, is_language_chosen
       FROM live_viewer($1, $2)
+), gallery AS (
+    SELECT count(*) > 1000 AS is_large
+      FROM (SELECT
+              FROM generations
+             WHERE user_id = (SELECT id FROM viewer)
+               AND deleted_at IS NULL
+             LIMIT 1001) counted
+), found AS (
+    SELECT id, created_at, prompt_search, style, state, is_liked
+      FROM generations
+     WHERE user_id = (SELECT id FROM viewer)
+       AND deleted_at IS NULL
+       AND ($3::text IS NULL
+            OR (NOT (SELECT is_large FROM gallery)
+                AND ts_match_vq(prompt_search, search_query($3))))
+     UNION ALL
+    SELECT id, created_at, prompt_search, style, state, is_liked
+      FROM generations
+     WHERE $3 IS NOT NULL
+       AND (SELECT is_large FROM gallery)
+       AND user_id = (SELECT id FROM viewer)
+       AND deleted_at IS NULL
+       AND prompt_search @@ search_query($3)
 ), matching AS MATERIALIZED (
     SELECT id,
            created_at,
@@ -55,11 +81,8 @@ WITH viewer AS MATERIALIZED (
                WHEN 'relevance' THEN ts_rank_cd(prompt_search, search_query($3), 1)
                ELSE 0
            END::real AS weight
-      FROM generations
-     WHERE user_id = (SELECT id FROM viewer)
-       AND deleted_at IS NULL
-       AND ($3::text IS NULL OR prompt_search @@ search_query($3))
-       AND ($4::text IS NULL OR style = $4)
+      FROM found
+     WHERE ($4::text IS NULL OR style = $4)
        AND ($5::text[] IS NULL OR state = ANY ($5))
        AND ($6::boolean IS NULL OR is_liked = $6)
        AND ($7::timestamptz IS NULL OR created_at >= $7)
