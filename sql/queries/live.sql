@@ -29,15 +29,15 @@ WITH asked AS (
     SELECT timestamptz 'epoch' + interval '1 microsecond' * $2::bigint - interval '30 seconds'
            AS since
 )
-SELECT g.id, g.user_id, g.version
-  FROM generations g, asked
- WHERE g.user_id = ANY ($1::uuid[])
-   AND g.updated_at > asked.since
+SELECT id, user_id, version
+  FROM generations
+ WHERE user_id = ANY ($1::uuid[])
+   AND updated_at > (SELECT since FROM asked)
  UNION ALL
-SELECT d.id, d.user_id, d.version
-  FROM deleted_generations d, asked
- WHERE d.user_id = ANY ($1::uuid[])
-   AND d.deleted_at > asked.since;
+SELECT id, user_id, version
+  FROM deleted_generations
+ WHERE user_id = ANY ($1::uuid[])
+   AND deleted_at > (SELECT since FROM asked);
 
 -- name: get_mine(owner_id, recent, n) one
 -- For who has seen nothing yet: all that is not finished, at most n, and what changed last.
@@ -78,31 +78,32 @@ SELECT (SELECT coalesce(json_agg(d.document ORDER BY shown.updated_at DESC, show
 -- name: get_mine_since(owner_id, since, n) one
 -- For who comes back: what changed since then, or may have, and what is deleted; the newest change
 -- first and at most n of each. There is more than that after a day, too: deletions are forgotten
--- then. A moment that is yet to come is of another clock.
+-- then. A moment that is yet to come is of another clock. `since` is asked for by itself each time,
+-- which makes it a bound of the index; joined, it would be compared with all that a person has.
 WITH asked AS (
     SELECT timestamptz 'epoch' + interval '1 microsecond' * $2::bigint AS at,
            timestamptz 'epoch' + interval '1 microsecond' * $2::bigint - interval '30 seconds'
                AS since
 ), changed AS (
-    SELECT g.id, g.updated_at, row_number() OVER (ORDER BY g.updated_at DESC, g.id) AS n
-      FROM generations g, asked
-     WHERE g.user_id = $1
-       AND g.deleted_at IS NULL
-       AND g.updated_at > asked.since
-     ORDER BY g.updated_at DESC, g.id
+    SELECT id, updated_at, row_number() OVER (ORDER BY updated_at DESC, id) AS n
+      FROM generations
+     WHERE user_id = $1
+       AND deleted_at IS NULL
+       AND updated_at > (SELECT since FROM asked)
+     ORDER BY updated_at DESC, id
      LIMIT $3::bigint + 1
 ), gone AS (
     SELECT id, version, changed_at, row_number() OVER (ORDER BY changed_at DESC, id) AS n
-      FROM (SELECT g.id, g.version, g.updated_at AS changed_at
-              FROM generations g, asked
-             WHERE g.user_id = $1
-               AND g.deleted_at IS NOT NULL
-               AND g.updated_at > asked.since
+      FROM (SELECT id, version, updated_at AS changed_at
+              FROM generations
+             WHERE user_id = $1
+               AND deleted_at IS NOT NULL
+               AND updated_at > (SELECT since FROM asked)
              UNION ALL
-            SELECT d.id, d.version, d.deleted_at
-              FROM deleted_generations d, asked
-             WHERE d.user_id = $1
-               AND d.deleted_at > asked.since) both_kinds
+            SELECT id, version, deleted_at
+              FROM deleted_generations
+             WHERE user_id = $1
+               AND deleted_at > (SELECT since FROM asked)) both_kinds
      ORDER BY changed_at DESC, id
      LIMIT $3::bigint + 1
 )
