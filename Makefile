@@ -4,8 +4,8 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check style format bench bench-live load rolling mutations parts types client \
-	fuzz faults image-test programs pictures lock clean
+.PHONY: help run test check style format bench bench-live bench-sql load rolling \
+	mutations mutate-sql parts types client fuzz faults image-test programs pictures lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -27,6 +27,7 @@ help:
 	@echo 'make bench-live  measure live updates: 10,000 sockets, a quarter of an hour (WORDS=--quick)'
 	@echo 'make load    the report'"'"'s load with locust: 1,000 people, ten minutes (MINUTES=5 for fewer)'
 	@echo 'make rolling replace the release before by this one and back, under 100 people'
+	@echo 'make bench-sql   what every query touches among 1,000, 100,000 and 1,000,000 pictures (WORDS=1000)'
 	@echo 'make types   write docs/contract anew: OpenAPI, socket events, TypeScript'
 	@echo 'make client  build the TypeScript client into clients/typescript/dist'
 	@echo 'make fuzz    50,000 generated requests (COUNT=1000 for fewer; goes on where it was cut off)'
@@ -36,6 +37,8 @@ help:
 	@echo 'make image-test  build the container and make a picture with it (as root; needs no Docker)'
 	@echo 'make mutations  take one guard after the other out of a copy: some test has to fail'
 	@echo 'make pictures  make the pictures of README.md anew, from the running product (WORDS=hero for some)'
+	@echo 'make mutate-sql  spoil one thing at a time in every query: some property has to notice (hours;'
+	@echo '             WORDS=trash. for one file; goes on where it was cut off)'
 	@echo 'make parts   fetch what the pages at /studio and /docs are made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
 	@echo 'make clean   remove .venv and caches; pictures and database stay (madar reset)'
@@ -96,6 +99,9 @@ image-test: .venv/ready-to-test
 mutations: .venv/ready-to-test
 	@$(python) -m tests.mutations $(WORDS)
 
+mutate-sql: .venv/ready-to-test
+	@$(python) -m tests.sql_mutations $(WORDS)
+
 check: style
 	@$(python) -m pyright
 
@@ -116,6 +122,9 @@ bench: .venv/ready-to-test
 		if [ "$$needs" = nothing ]; then echo "== $$bench"; $(python) "$$bench" || exit 1; \
 		else echo "== $$bench (not run; needs $${needs:-reading})"; fi; \
 	done
+
+bench-sql: .venv/ready-to-test
+	@$(python) -m bench.sql $(WORDS)
 
 bench-live: .venv/ready-to-test
 	@$(python) -m bench.live $(WORDS)
