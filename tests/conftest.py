@@ -28,7 +28,7 @@ from tests.standing import Standing
 settings.register_profile("madar", derandomize=True, deadline=None, database=None)
 settings.load_profile("madar")
 
-_QUICK = {
+QUICK_SERVER = {
     "fsync": "off",
     "synchronous_commit": "off",
     "full_page_writes": "off",
@@ -80,7 +80,7 @@ def postgres_server() -> Generator[postgres.Server]:
     memory = Path("/dev/shm")
     parent = memory if memory.is_dir() else None
     folder = Path(tempfile.mkdtemp(prefix="madar-test-", dir=parent))
-    server = postgres.start(folder / "pg", settings=_QUICK)
+    server = postgres.start(folder / "pg", settings=QUICK_SERVER)
     try:
         migrate.up(server.create_database("template_madar"))
         yield server
