@@ -9,7 +9,7 @@ SELECT state, count(*)::int AS count,
 
 -- name: list_attempts() many
 -- For the operator: what Fal has of us that somebody waits for, and since when. Each one is looked
--- up by itself (migration 0020).
+-- up by itself (migration 0019).
 SELECT state, count(*)::int AS count,
        extract(epoch FROM now() - min(sent_at))::float8 AS oldest_s
   FROM attempts a

@@ -102,7 +102,7 @@ SELECT paused_at, pause_reason, pause_reason_ar, failing_since, reason, places,
 
 -- name: count_waiting() value
 -- For the operator: what is not submitted yet. Each attempt is looked up by itself, since statistics
--- know nothing of a queue that is young (migration 0020); so it is below.
+-- know nothing of a queue that is young (migration 0019); so it is below.
 SELECT count(*)::int
   FROM generations g
  WHERE next_action_at IS NOT NULL
