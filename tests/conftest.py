@@ -12,7 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from hypothesis import settings
+from hypothesis import HealthCheck, Phase, settings
 from playwright.sync_api import Browser, Page
 
 from madar.db import migrate
@@ -27,6 +27,30 @@ from tests.standing import Standing
 # The same examples each time, and a busy machine is no failure.
 settings.register_profile("madar", derandomize=True, deadline=None, database=None)
 settings.load_profile("madar")
+# For the properties of queries: few in the suite, many in `make prove-sql`. What failed is told as
+# a script, which explains itself (tests/sql/script.py).
+_PHASES = [phase for phase in Phase if phase != Phase.explain]
+settings.register_profile(
+    "short", settings.default, max_examples=10, stateful_step_count=20, phases=_PHASES
+)
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--examples", type=int, default=500, help="of each, with the profile `long`")
+
+
+@pytest.hookimpl(tryfirst=True)  # before hypothesis looks for the profile that was asked for
+def pytest_configure(config: pytest.Config) -> None:
+    settings.register_profile(
+        "long",
+        deadline=None,
+        database=None,
+        phases=_PHASES,
+        max_examples=config.getoption("examples"),
+        stateful_step_count=50,
+        suppress_health_check=list(HealthCheck),
+    )
+
 
 QUICK_SERVER = {
     "fsync": "off",

@@ -1,0 +1,36 @@
+"""One database for the properties of a test process; the register's other half."""
+
+from collections.abc import Generator
+
+import pytest
+
+from madar.local import postgres
+from tests.sql.harness import Sql, opened
+from tests.sql.recorder import recorder, recording
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _recording() -> Generator[None]:
+    with recording():
+        yield
+
+
+@pytest.fixture(scope="session")
+def sql(postgres_server: postgres.Server) -> Generator[Sql]:
+    dsn = postgres_server.create_database("properties", template="template_madar")
+    with opened(dsn) as sql:
+        yield sql
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Generator[None]:
+    """Whoever says that it holds a query has run it, and the query found something."""
+    recorder.forget()
+    yield
+    named = {name for mark in item.iter_markers("holds") for name in mark.args}
+    idle = sorted(name for name in named if not recorder.touched[name])
+    assert not idle, f"said to be held here, and found or changed no row: {idle}"
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "holds(*queries): the queries that a property holds.")
