@@ -132,7 +132,7 @@ UPDATE generations
 WITH gone AS (
     UPDATE generations
        SET deleted_at = now(),
-           gone_at = CASE WHEN state = 'completed' AND $3 > 0
+           gone_at = CASE WHEN state = 'completed' AND $3::float8 > 0
                           THEN now() + make_interval(secs => $3) END,
            next_action_at = NULL,
            lease_until = NULL,
@@ -394,12 +394,15 @@ SELECT state, error_code
 -- is over. Files that a worker may be storing at this moment are removed when its lease has ended;
 -- it sees to it earlier, unless it dies.
 WITH attempt AS (
-    UPDATE attempts
-       SET state = CASE state WHEN 'prepared' THEN 'failed' ELSE 'abandoned' END,
+    UPDATE attempts a
+       SET state = CASE a.state WHEN 'prepared' THEN 'failed' ELSE 'abandoned' END,
            error_type = 'cancelled',
            resolved_at = now()
-     WHERE generation_id = $2
-       AND state IN ('prepared', 'sent', 'unknown', 'accepted')
+      FROM generations g
+     WHERE g.user_id = $1
+       AND g.id = $2
+       AND a.generation_id = g.id
+       AND a.state IN ('prepared', 'sent', 'unknown', 'accepted')
 ), purge AS (
     INSERT INTO purges (object_key, due_at)
     SELECT DISTINCT object_key, greatest(lease_until, now())

@@ -2,15 +2,21 @@
 
 from collections.abc import Generator
 
+import psycopg
 import pytest
 
 from madar.local import postgres
+from tests.sql.contract import Watching, calls, describe
 from tests.sql.harness import Sql, opened
 from tests.sql.recorder import recorder, recording
 
 
 @pytest.fixture(scope="session", autouse=True)
-def _recording() -> Generator[None]:
+def _recording(postgres_server: postgres.Server) -> Generator[None]:
+    with psycopg.connect(postgres_server.dsn("template_madar")) as conn:
+        described = describe(conn)
+    by_name = {f"{call.aggregate}.{call.name}": call for call in calls()}
+    recorder.watchers.append(Watching(described=described, calls=by_name))
     with recording():
         yield
 

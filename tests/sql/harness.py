@@ -17,19 +17,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Generator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from functools import partial
+from operator import itemgetter
 from typing import Any, Concatenate, Generic, LiteralString, ParamSpec, TypeVar, cast
 
 import psycopg
 from hypothesis import settings
 from hypothesis.stateful import RuleBasedStateMachine, run_state_machine_as_test
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, AsyncRawCursor
+from psycopg.pq.abc import PGresult
 from psycopg.rows import dict_row
 from psycopg.sql import SQL, Identifier, Literal
 from psycopg.types.json import Jsonb
 
 from madar.db.copying import SEEDED
-from tests.sql.recorder import recorder
-from tests.sql.register import PROFILE, examples
+from tests.sql.recorder import ALL, recorder
+from tests.sql.register import examples, profile
 from tests.sql.script import Insert, Statement, Step, literal, script_of
 
 Conn = AsyncConnection[Any]
@@ -39,15 +41,33 @@ Result = TypeVar("Result")
 
 DEADLINE_S = 10
 _COLUMNS = """
-SELECT c.relname, a.attname, t.typname, a.atthasdef
+SELECT c.relname, a.attname, t.typname, a.atthasdef,
+       coalesce(a.attnum = ANY (i.indkey), false) AS is_key
   FROM pg_class c
   JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
   JOIN pg_type t ON t.oid = a.atttypid
+  LEFT JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
  WHERE c.relkind = 'r'
    AND c.relnamespace = 'public'::regnamespace
    AND c.relname NOT IN ('schema_migrations', 'procrastinate_periodic_defers')
  ORDER BY c.relname, a.attnum
 """
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What became of a table's rows, by their primary key.
+
+    `changed` has of each only the columns that are not what they were.
+    """
+
+    added: dict[Any, Row]
+    gone: dict[Any, Row]
+    changed: dict[Any, Row]
+
+    @property
+    def is_none(self) -> bool:
+        return not (self.added or self.gone or self.changed)
 
 
 @dataclass
@@ -67,6 +87,19 @@ class Session:
     ) -> Result:
         """A typed function of madar.db, on this connection."""
         return self.sql.run(function(self.conn, *args, **kwargs))
+
+    def ask(self, name: str, **given: Any) -> str:
+        """Any query by its name, past its typed function; answers all that came, as one text."""
+        query = ALL[name]
+        noting = recorder.note(name, query.arguments(given), self.conn)
+        cursor = AsyncRawCursor(self.conn)
+        try:
+            self.sql.run(cursor.execute(query.sql, query.arguments(given)))
+        except psycopg.Error as error:
+            noting.failed(error)
+            raise
+        noting.answered(cursor, is_watched=False)
+        return _text_of(cursor.pgresult)
 
     def start(
         self,
@@ -120,6 +153,18 @@ class Session:
         [found] = self.rows(table, **where)
         return found
 
+    @contextlib.contextmanager
+    def changes(self, *tables: str) -> Generator[dict[str, Change]]:
+        """What happens inside to the rows of each, told afterwards."""
+        told: dict[str, Change] = {}
+        before = {table: self._by_key(table) for table in tables}
+        yield told
+        told |= {table: _change(before[table], self._by_key(table)) for table in tables}
+
+    def _by_key(self, table: str) -> dict[Any, Row]:
+        key = itemgetter(*self.sql.keys[table])
+        return {key(row): row for row in self.rows(table)}
+
     def execute(self, statement: str, *values: Any) -> list[Row]:
         """Any other statement, with $1 for the first value; it stands in the script too."""
         text = statement
@@ -130,7 +175,7 @@ class Session:
 
     def pass_time(self, **how_long: float) -> None:
         """Let hours or days pass by moving every time in the database back."""
-        by = f"interval '{timedelta(**how_long).total_seconds()} s'"
+        by = f"interval '{timedelta(**how_long).total_seconds():.6f} s'"
         for text in self.sql.shifts:
             self.steps.append(Statement(text=text.format(by=by)))
         _do(self.conn, "; ".join(text.format(by=by) for text in self.sql.shifts))
@@ -165,6 +210,20 @@ class Session:
         _do(self.conn, command)
 
 
+def _change(before: dict[Any, Row], after: dict[Any, Row]) -> Change:
+    both = before.keys() & after.keys()
+    differing = {key: _differing(before[key], after[key]) for key in both}
+    return Change(
+        added={key: row for key, row in after.items() if key not in before},
+        gone={key: row for key, row in before.items() if key not in after},
+        changed={key: row for key, row in differing.items() if row},
+    )
+
+
+def _differing(before: Row, after: Row) -> Row:
+    return {name: value for name, value in after.items() if value != before[name]}
+
+
 @dataclass
 class Pending(Generic[Result]):
     """A call that was started."""
@@ -193,7 +252,7 @@ class Pending(Generic[Result]):
         return self.session.sql.run(asyncio.wait_for(self.task, DEADLINE_S))
 
 
-@dataclass(kw_only=True, repr=False)
+@dataclass(kw_only=True)
 class Sql:
     """The database of one test process."""
 
@@ -202,11 +261,13 @@ class Sql:
     conn: Conn
     columns: dict[str, dict[str, str]] = field(default_factory=dict[str, dict[str, str]])
     shifts: list[str] = field(default_factory=list[str])
+    keys: dict[str, list[str]] = field(default_factory=dict[str, list[str]])
     defaults: set[tuple[str, str]] = field(default_factory=set[tuple[str, str]])
     others: list[Conn] = field(default_factory=list[Conn])
 
-    def __repr__(self) -> str:
-        return self.dsn
+    def _repr_pretty_(self, printer: Any, _is_cycle: bool) -> None:  # noqa: FBT001
+        """What hypothesis prints of it."""
+        printer.text("sql")
 
     @property
     def loop(self) -> asyncio.AbstractEventLoop:
@@ -271,7 +332,9 @@ class Sql:
     def check(self, machine: Callable[["Sql"], RuleBasedStateMachine], share: float = 1) -> None:
         """Run a state machine, which is made with this."""
         factory: Any = partial(machine, self)
-        run_state_machine_as_test(factory, settings=settings(PROFILE, max_examples=examples(share)))
+        run_state_machine_as_test(
+            factory, settings=settings(profile(), max_examples=examples(share))
+        )
 
     def _clean(self) -> None:
         """Without triggers and checks of references: what is there is all to go."""
@@ -279,6 +342,18 @@ class Sql:
         filled = [f"INSERT INTO {table} SELECT * FROM pg_temp.{table}_kept" for table in SEEDED]
         role = "SET session_replication_role = "
         _do(self.conn, "; ".join([f"{role}replica", *emptied, *filled, f"{role}origin"]))
+
+
+class Story(RuleBasedStateMachine):
+    """A state machine whose run is one example: rules call `self.db`, a model knows better."""
+
+    def __init__(self, sql: Sql) -> None:
+        super().__init__()
+        self.sql = sql
+        self.db = sql.open()
+
+    def teardown(self) -> None:
+        self.sql.close(self.db)
 
 
 async def connect(dsn: str) -> Conn:
@@ -295,6 +370,8 @@ def opened(dsn: str) -> Generator[Sql]:
             sql.columns.setdefault(table, {})[column] = found["typname"]
             if found["atthasdef"]:
                 sql.defaults.add((table, column))
+            if found["is_key"]:
+                sql.keys.setdefault(table, []).append(column)
         sql.shifts += [_shift(name, types) for name, types in sql.columns.items() if _times(types)]
         for table in SEEDED:
             _do(conn, f"CREATE TEMP TABLE {table}_kept AS TABLE public.{table}")
@@ -316,6 +393,16 @@ async def _fetch(conn: Conn, statement: Any, values: Sequence[Any]) -> list[Row]
     async with conn.cursor(row_factory=dict_row) as cursor:
         await cursor.execute(statement, values or None)
         return await cursor.fetchall() if cursor.description else []
+
+
+def _text_of(result: PGresult | None) -> str:
+    assert result
+    cells = [
+        result.get_value(row, column) or b""
+        for row in range(result.ntuples)
+        for column in range(result.nfields)
+    ]
+    return b" ".join(cells).decode()
 
 
 def _stored(type_name: str, value: Any) -> Any:

@@ -72,12 +72,12 @@ class _Noting:
         self._arguments = arguments
         self._session = session
 
-    def answered(self, cursor: Answer) -> None:
+    def answered(self, cursor: Answer, *, is_watched: bool = True) -> None:
         rows = max(cursor.rowcount, 0)
         self._recorder.asked[self._name] += 1
         self._recorder.touched[self._name] += rows
         self._write(f"{rows} rows")
-        for watch in self._recorder.watchers:
+        for watch in self._recorder.watchers if is_watched else ():
             watch(self._name, self._arguments, cursor)
 
     def failed(self, error: psycopg.Error) -> None:

@@ -16,21 +16,23 @@ from hypothesis import is_hypothesis_test, settings
 
 Test = TypeVar("Test", bound=Callable[..., Any])
 
-# `make prove-sql` loads the profile `long`; otherwise there are few examples, always the same.
-_LONG = settings.get_current_profile_name() == "long"
-PROFILE = settings.get_profile("long" if _LONG else "short")
-
 
 def holds(*names: str, share: float = 1) -> Callable[[Test], Test]:
     """`share`: of the usual number of examples, for a property that is worth less, or more."""
 
     def mark(test: Test) -> Test:
         if is_hypothesis_test(test):
-            test = settings(PROFILE, max_examples=examples(share))(test)
+            test = settings(profile(), max_examples=examples(share))(test)
         return pytest.mark.holds(*names)(test)
 
     return mark
 
 
+def profile() -> settings:
+    """`make prove-sql` asks for `long`; otherwise there are few examples, always the same."""
+    is_long = settings.get_current_profile_name() == "long"
+    return settings.get_profile("long" if is_long else "short")
+
+
 def examples(share: float = 1) -> int:
-    return max(1, round(PROFILE.max_examples * share))
+    return max(1, round(profile().max_examples * share))

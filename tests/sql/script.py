@@ -68,7 +68,10 @@ def literal(value: Any, now: datetime) -> str:
         return f"({literal(datetime.fromisoformat(value), now)})::text"
     if isinstance(value, datetime):
         seconds = (value - now).total_seconds()
-        return f"now() + interval '{seconds:.6f} s'" if seconds else "now()"
+        exact = f"{seconds:.6f}".rstrip("0").rstrip(".")
+        return f"now() + interval '{exact} s'" if seconds else "now()"
+    if isinstance(value, bytes):
+        return rf"'\x{value.hex()}'::bytea"
     if isinstance(value, Json | Jsonb):
         return Literal(json.dumps(value.obj, ensure_ascii=False)).as_string() + "::jsonb"
     return Literal(value).as_string()

@@ -1,13 +1,18 @@
 """Rows that the schema accepts, as hypothesis draws them: dicts by column (see harness.py).
 
 A time is a timedelta, counted from the moment of the example. Each function takes columns to fix,
-as in `generations(user_id=amal["id"], state="completed")`; everything else is drawn. Ids and keys
-are drawn too: lists of rows are `rows(…)`, which lets no two have the same id.
+as in `generations(user_id=amal["id"], state="completed")`. Of the others, those on which queries
+turn are drawn one by one, so that a failure shrinks to what matters; the rest comes out of one
+number, since each thing that is drawn takes hypothesis as long as a query takes PostgreSQL. Where
+that number is 0 everything is at its plainest. Lists of rows are `rows(…)`: no two with one id.
 """
 
+import hashlib
+from collections.abc import Sequence
 from datetime import timedelta
 from operator import itemgetter
-from typing import Any
+from random import Random
+from typing import Any, TypeVar
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -16,6 +21,7 @@ from hypothesis.strategies import SearchStrategy
 from madar.domain.generations import ASPECT_RATIOS, AttemptState, State, Step
 
 Row = dict[str, Any]
+Value = TypeVar("Value")
 Rows = SearchStrategy[Row]
 
 STYLES = ("voxel-3d", "neon-glow", "toy-figurine")
@@ -33,34 +39,56 @@ WORDS = (
     "مستشفى", "أحمر", "إبريق", "كِتَابٌ", "كتـــاب", "٣",
 )  # fmt: skip
 EMAILS = ("amal@madar.test", "Badr@madar.test")
+NAMES = ("Amal", "أمل", "Badr", "بدر السالم", "Dana O'Hara", "%_\\", "x" * 255)
 AGENTS = ("", "curl/8", "Mozilla/5.0 (متصفح)")
 
 ids = st.uuids()
-hashes = st.binary(min_size=32, max_size=32)
 languages = st.sampled_from(("en", "ar"))
-words = st.sampled_from(WORDS)
-prompts = st.lists(words, min_size=1, max_size=6).map(" ".join)
+prompts = st.lists(st.sampled_from(WORDS), min_size=1, max_size=6).map(" ".join)
 # Anything that can be stored: PostgreSQL has no place for the zero byte.
 texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
-names = st.sampled_from(("Amal", "أمل", "Badr", "بدر السالم", "Dana O'Hara", "x" * 255)) | texts
 # A boundary is where a comparison can be wrong by one: exactly now, and a microsecond beside it.
-_EDGES = tuple(timedelta(microseconds=n) for n in (-1, 0, 1))
+EDGES = tuple(timedelta(microseconds=n) for n in (0, -1, 1))
+
+
+class Rest:
+    """What nothing turns on, out of one number."""
+
+    def __init__(self, number: int) -> None:
+        self._random = Random(number) if number else None
+
+    def one_of(self, values: Sequence[Value]) -> Value:
+        return self._random.choice(values) if self._random else values[0]
+
+    def number(self, least: int, most: int) -> int:
+        return self._random.randint(least, most) if self._random else least
+
+    def prompt(self) -> str:
+        return " ".join(self.one_of(WORDS) for _ in range(self.number(1, 6)))
+
+    def past(self, days: int = 2) -> timedelta:
+        return -timedelta(hours=self.number(0, 24 * days))
+
+    def around(self, spread_s: int = 7200) -> timedelta:
+        return self.one_of((*EDGES, timedelta(seconds=self.number(-spread_s, spread_s))))
+
+
+rests = st.integers(0, 2**32 - 1).map(Rest)
+
+
+def hash_of(row_id: UUID, what: str = "") -> bytes:
+    return hashlib.sha256(row_id.bytes + what.encode()).digest()
 
 
 def around(limit_s: float = 0, spread_s: float = 7200) -> SearchStrategy[timedelta]:
     """Before and after now (or now + `limit_s`), and often exactly there."""
-    edges = st.sampled_from(_EDGES)
     far = st.integers(-int(spread_s), int(spread_s)).map(lambda n: timedelta(seconds=n))
-    return (edges | far).map(lambda offset: offset + timedelta(seconds=limit_s))
+    return (st.sampled_from(EDGES) | far).map(lambda offset: offset + timedelta(seconds=limit_s))
 
 
 def past(days: int = 2) -> SearchStrategy[timedelta]:
     """Up to now; whole hours, so that several rows often have the same."""
     return st.integers(0, 24 * days).map(lambda n: -timedelta(hours=n))
-
-
-def future(hours: int = 24) -> SearchStrategy[timedelta]:
-    return st.integers(1, hours * 60).map(lambda n: timedelta(minutes=n))
 
 
 def rows(one: Rows, *keys: str, min_size: int = 0, max_size: int = 6) -> SearchStrategy[list[Row]]:
@@ -72,19 +100,19 @@ def rows(one: Rows, *keys: str, min_size: int = 0, max_size: int = 6) -> SearchS
 @st.composite
 def people(draw: st.DrawFn, **fixed: Any) -> Row:
     row_id = fixed.get("id") or draw(ids)
+    rest = draw(rests)
     row = {
         "id": row_id,
         "google_id": f"google-{row_id}",
-        "email": draw(
-            st.sampled_from(("amal@madar.test", "Badr@madar.test", f"{row_id}@madar.test"))
-        ),
-        "display_name": draw(names),
-        "avatar_url": draw(st.none() | st.just("https://pictures.test/a.png")),
-        "language": draw(languages),
-        "is_active": draw(st.booleans()),
-        "is_name_chosen": draw(st.booleans()),
-        "is_language_chosen": draw(st.booleans()),
-        "created_at": draw(past()),
+        "email": rest.one_of((*EMAILS, f"{row_id}@madar.test")),
+        "display_name": rest.one_of(NAMES),
+        "avatar_url": rest.one_of((None, "https://pictures.test/a.png")),
+        "language": rest.one_of(("en", "ar")),
+        "is_active": draw(st.sampled_from((True, True, True, False))),
+        "is_name_chosen": rest.one_of((False, True)),
+        "is_language_chosen": rest.one_of((False, True)),
+        "created_at": rest.past(),
+        "updated_at": rest.past(),
         "deleted_at": None,
     }
     return row | fixed
@@ -92,15 +120,17 @@ def people(draw: st.DrawFn, **fixed: Any) -> Row:
 
 @st.composite
 def sessions(draw: st.DrawFn, **fixed: Any) -> Row:
-    expires_at = draw(around())
+    row_id = draw(ids)
+    rest = draw(rests)
+    expires_at = draw(st.just(timedelta(hours=1)) | around())
     row = {
-        "id": draw(ids),
-        "session_token": draw(hashes),
+        "id": row_id,
+        "session_token": hash_of(row_id),
         "expires_at": expires_at,
-        "ends_at": expires_at + draw(st.integers(0, 3600).map(lambda n: timedelta(seconds=n))),
-        "created_at": draw(past()),
+        "ends_at": expires_at + timedelta(seconds=rest.number(0, 3600)),
+        "created_at": rest.past(),
         "last_seen_at": draw(past() | around(-300, 600)),
-        "user_agent": draw(st.none() | st.sampled_from(AGENTS)),
+        "user_agent": rest.one_of((None, *AGENTS)),
     }
     return row | fixed
 
@@ -108,13 +138,14 @@ def sessions(draw: st.DrawFn, **fixed: Any) -> Row:
 @st.composite
 def uploads(draw: st.DrawFn, **fixed: Any) -> Row:
     row_id = draw(ids)
+    rest = draw(rests)
     row = {
         "id": row_id,
         "object_key": f"uploads/{row_id}.webp",
-        "thumbnail_key": f"thumbnails/{row_id}.webp",
-        "file_size": draw(st.integers(1, 2**33)),
-        "width": draw(st.integers(1, 4096)),
-        "height": draw(st.integers(1, 4096)),
+        "thumbnail_key": f"uploads/{row_id}-small.webp",
+        "file_size": rest.number(1, 2**33),
+        "width": rest.number(1, 4096),
+        "height": rest.number(1, 4096),
         "created_at": draw(past()),
     }
     return row | fixed
@@ -122,66 +153,103 @@ def uploads(draw: st.DrawFn, **fixed: Any) -> Row:
 
 @st.composite
 def generations(draw: st.DrawFn, **fixed: Any) -> Row:
-    """In any state, in the trash or gone; `next_action_at` and leases as workers leave them."""
-    row_id = fixed.get("id") or draw(ids)
-    state: State = fixed.get("state") or draw(st.sampled_from(STATES))
-    created_at = draw(past())
+    """In any state; `next_action_at` and leases as workers leave them."""
+    rest = draw(rests)
+    row = generation(
+        fixed.get("id") or draw(ids),
+        rest,
+        state=fixed.get("state") or draw(st.sampled_from(STATES)),
+        style=fixed.get("style") or draw(st.sampled_from(STYLES)),
+        created_at=draw(past()),
+        is_liked=draw(st.booleans()),
+    )
+    return row | (draw(_lease(rest)) if is_unfinished(row) else {}) | fixed
+
+
+def is_unfinished(row: Row) -> bool:
+    return row["state"] not in {"completed", "failed"}
+
+
+def generation(
+    row_id: UUID,
+    rest: Rest,
+    *,
+    state: State,
+    style: str = STYLES[0],
+    created_at: timedelta = EDGES[0],
+    is_liked: bool = False,
+) -> Row:
+    """In nobody's hands and not due."""
     row: Row = {
         "id": row_id,
-        "prompt": draw(prompts),
-        "prompt_english": draw(st.none() | prompts),
-        "translation": draw(st.sampled_from((None, "pending", "done", "failed"))),
-        "style": draw(st.sampled_from(STYLES)),
-        "aspect_ratio": draw(st.sampled_from(ASPECT_RATIOS)),
-        "input_type": draw(st.sampled_from(("text", "image"))),
-        "custom_colors": draw(st.sampled_from(([], ["#ff0000"], ["#00ff00", "#0000ff"]))),
-        "seed": draw(st.integers(0, 2**31 - 1)),
+        "prompt": rest.prompt(),
+        "prompt_english": rest.one_of((None, "a red rocket")),
+        "translation": rest.one_of((None, "pending", "done", "failed")),
+        "style": style,
+        "aspect_ratio": rest.one_of(ASPECT_RATIOS),
+        "input_type": rest.one_of(("text", "image")),
+        "custom_colors": rest.one_of(([], ["#ff0000"], ["#00ff00", "#0000ff"])),
+        "seed": rest.number(0, 2**31 - 1),
         "state": state,
-        "step": draw(st.sampled_from(STEPS)),
-        "version": draw(st.integers(1, 9)),
-        "is_liked": draw(st.booleans()),
-        "download_count": draw(st.integers(0, 3)),
-        "view_count": draw(st.integers(0, 3)),
-        "deadline_at": draw(around()),
+        "step": rest.one_of(STEPS),
+        "version": rest.number(1, 9),
+        "is_liked": is_liked,
+        "download_count": rest.number(0, 3),
+        "view_count": rest.number(0, 3),
+        "deadline_at": rest.around(),
+        "stumbles": rest.number(0, 2),
         "created_at": created_at,
         "updated_at": created_at,
         "deleted_at": None,
         "gone_at": None,
     }
-    return row | draw(_making(row_id, state, created_at)) | fixed
+    return row | (_files(row, rest) if state == "completed" else _ending(row, rest))
+
+
+def _files(row: Row, rest: Rest) -> Row:
+    """The columns of a completed one."""
+    return {
+        "error_code": None,
+        "fal_progress": 100,
+        "master_key": f"masters/{row['id']}.png",
+        "result_image_key": f"results/{row['id']}.webp",
+        "thumbnail_key": f"thumbnails/{row['id']}.webp",
+        "file_size_bytes": rest.number(1, 2**33),
+        "image_dimensions": {"width": 1024, "height": 1024},
+        "transparency": {"coverage": 0.5},
+        "started_at": row["created_at"],
+        "completed_at": row["created_at"] + timedelta(seconds=rest.number(1, 90)),
+        "next_action_at": None,
+        "lease_until": None,
+    }
+
+
+def _ending(row: Row, rest: Rest) -> Row:
+    """The columns of any other. Files may be there already: a worker chose their names."""
+    name = rest.one_of((None, f"{row['id']}-chosen"))
+    has_failed = row["state"] in {"failed", "reviving"}
+    return {
+        "error_code": rest.one_of(ERRORS) if has_failed else None,
+        "fal_progress": rest.number(0, 99),
+        "master_key": name and f"masters/{name}.png",
+        "result_image_key": name and f"results/{name}.webp",
+        "thumbnail_key": name and f"thumbnails/{name}.webp",
+        "queue_position": rest.one_of((None, 1, 2, 3)),
+        "started_at": None if row["state"] == "queued" else rest.past(),
+        "next_action_at": None,
+        "lease_until": None,
+    }
 
 
 @st.composite
-def _making(draw: st.DrawFn, row_id: UUID, state: State, created_at: timedelta) -> Row:
-    """The columns that depend on the state."""
-    has_files = state == "completed" or draw(st.booleans())
-    row: Row = {
-        "error_code": draw(st.sampled_from(ERRORS)) if state in {"failed", "reviving"} else None,
-        "fal_progress": 100 if state == "completed" else draw(st.integers(0, 99)),
-        "master_key": f"masters/{row_id}.png" if has_files else None,
-        "result_image_key": f"results/{row_id}.webp" if has_files else None,
-        "thumbnail_key": f"thumbnails/{row_id}.webp" if has_files else None,
-        "started_at": None if state == "queued" else created_at,
-        "completed_at": None,
-        "next_action_at": None,
-        "queue_position": draw(st.none() | st.integers(1, 9)) if state == "queued" else None,
+def _lease(draw: st.DrawFn, rest: Rest) -> Row:
+    return {
+        "next_action_at": draw(st.just(-timedelta(seconds=1)) | around()),
+        "lease_until": draw(st.none() | around(0, 60)),
+        "lease_owner": rest.one_of(("worker-1", "worker-2")),
+        "lease_epoch": rest.number(0, 5),
+        "crashes": rest.number(0, 2),
     }
-    if state == "completed":
-        row |= {
-            "completed_at": created_at + timedelta(seconds=draw(st.integers(1, 90))),
-            "file_size_bytes": draw(st.integers(1, 2**33)),
-            "image_dimensions": {"width": 1024, "height": 1024},
-            "transparency": {"coverage": 0.5},
-        }
-    elif state != "failed":
-        row |= {
-            "next_action_at": draw(around()),
-            "lease_until": draw(st.none() | around(0, 60)),
-            "lease_owner": draw(st.sampled_from(("worker-1", "worker-2"))),
-            "lease_epoch": draw(st.integers(0, 5)),
-            "crashes": draw(st.integers(0, 2)),
-        }
-    return row
 
 
 @st.composite
@@ -203,43 +271,45 @@ def galleries(**fixed: Any) -> Rows:
 @st.composite
 def attempts(draw: st.DrawFn, **fixed: Any) -> Row:
     """`n` is its number within its generation; of those at most one may be live."""
-    state: AttemptState = fixed.get("state") or draw(st.sampled_from(LIVE + ENDED))
-    sent_at = None if state == "prepared" else draw(past())
-    is_known = state in {"accepted", "succeeded"} or draw(st.booleans())
     row_id = draw(ids)
+    state: AttemptState = fixed.get("state") or draw(st.sampled_from(LIVE + ENDED))
+    rest = draw(rests)
+    sent_at = None if state == "prepared" else rest.past()
+    is_known = state in {"accepted", "succeeded"} or (sent_at and rest.one_of((False, True)))
     row: Row = {
         "id": row_id,
         "n": 1,
-        "step": draw(st.sampled_from(("translate", "draw", "cutout"))),
+        "step": rest.one_of(("draw", "cutout", "translate")),
         "state": state,
-        "seed": draw(st.integers(0, 2**31 - 1)),
+        "seed": rest.number(0, 2**31 - 1),
         "endpoint": None if sent_at is None else "fal-ai/flux-lora",
         "arguments": None if sent_at is None else {"seed": 1},
-        "request_id": f"request-{row_id}" if is_known and sent_at is not None else None,
-        "polls": draw(st.integers(0, 12)),
-        "created_at": draw(past()),
+        "request_id": f"request-{row_id}" if is_known else None,
+        "polls": rest.number(0, 12),
+        "created_at": rest.past(),
         "sent_at": sent_at,
         "accepted_at": sent_at if state in {"accepted", "succeeded"} else None,
-        "resolved_at": draw(past()) if state in ENDED else None,
+        "resolved_at": rest.past() if state in ENDED else None,
     }
-    return row | draw(_turn(state)) | fixed
+    return row | _turn(state, rest) | fixed
 
 
-@st.composite
-def _turn(draw: st.DrawFn, state: AttemptState) -> Row:
+def _turn(state: AttemptState, rest: Rest) -> Row:
     """In the line, with a turn, or neither yet."""
-    waiting_since = draw(st.none() | past()) if state == "prepared" else draw(past())
-    has_turn = waiting_since is not None and (state != "prepared" or draw(st.booleans()))
-    return {"waiting_since": waiting_since, "granted_at": draw(past()) if has_turn else None}
+    waits = state != "prepared" or rest.one_of((False, True))
+    has_turn = state != "prepared" or (waits and rest.one_of((False, True)))
+    return {
+        "waiting_since": rest.past() if waits else None,
+        "granted_at": rest.past() if has_turn else None,
+    }
 
 
 @st.composite
 def made(draw: st.DrawFn, one: Rows) -> tuple[Row, list[Row]]:
     """A generation and its attempts: ended ones, and a live one last while it is being made."""
     generation = draw(one)
-    ended = attempts(generation_id=generation["id"])
-    found = draw(rows(ended.filter(lambda row: row["state"] in ENDED), max_size=2))
+    states = draw(st.lists(st.sampled_from(ENDED), max_size=2))
     if generation["next_action_at"] is not None and draw(st.booleans()):
-        state = draw(st.sampled_from(LIVE))
-        found.append(draw(attempts(generation_id=generation["id"], state=state)))
+        states.append(draw(st.sampled_from(LIVE)))
+    found = [draw(attempts(generation_id=generation["id"], state=state)) for state in states]
     return generation, [row | {"n": n} for n, row in enumerate(found, 1)]
