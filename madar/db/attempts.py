@@ -84,7 +84,8 @@ async def get_attempt_to_advance(conn: Connection, *, generation_id: UUID) -> At
     return await _sql.one(conn, "get_attempt_to_advance", Attempt, generation_id=generation_id)
 
 
-async def get_drawn_result(conn: Connection, *, generation_id: UUID) -> dict[str, Any]:
+async def get_drawn_result(conn: Connection, *, generation_id: UUID) -> dict[str, Any] | None:
+    """None: no drawing has succeeded."""
     return await _sql.value(conn, "get_drawn_result", generation_id=generation_id)
 
 

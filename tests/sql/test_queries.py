@@ -1,23 +1,16 @@
 """sql/queries against the migrated schema, and against the functions that call them."""
 
-import ast
 import dataclasses
-import importlib
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass
-from pathlib import Path
-from types import ModuleType
-from typing import Any
 
 import psycopg
 import pytest
 
-from madar import db
-from madar.db.sql import QUERIES, Query, load
+from madar.local import postgres
+from tests.sql.contract import calls, describe
+from tests.sql.recorder import ALL
 
-FILES = sorted(QUERIES.glob("*.sql"))
-ALL = {(path.stem, name): query for path in FILES for name, query in load(path).items()}
 # Whose words the comment of a query says it is for, when it asks for no owner.
 _OTHERS = re.compile(
     r"For (a|the) (worker|hub|reconciler|operator|verified webhook|reader with a signed link)"
@@ -25,84 +18,45 @@ _OTHERS = re.compile(
 _OWNED = re.compile(r"\b(?:FROM|JOIN|UPDATE)\s+(?:generations|uploads|generation_documents)\b")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Call:
-    """`_sql.kind(conn, "name", Row, …)` in a module of madar.db."""
-
-    module: ModuleType
-    aggregate: str
-    kind: str
-    name: str
-    row: str | None
-
-
-def calls() -> Iterator[Call]:
-    for path in sorted(Path(db.__path__[0]).glob("*.py")):
-        tree = ast.parse(path.read_text(encoding="utf-8"))
-        made = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
-        named = {ast.unparse(node.func): node for node in made}
-        if "Queries" not in named or path.stem == "sql":
-            continue
-        aggregate = ast.literal_eval(named["Queries"].args[0])
-        module = importlib.import_module(f"madar.db.{path.stem}")
-        for node in made:
-            owner, _, kind = ast.unparse(node.func).rpartition(".")
-            if owner == "_sql":
-                has_row = kind in {"one", "maybe", "many"}
-                yield Call(
-                    module=module,
-                    aggregate=aggregate,
-                    kind=kind,
-                    name=ast.literal_eval(node.args[1]),
-                    row=ast.unparse(node.args[2]) if has_row else None,
-                )
-
-
 CALLS = list(calls())
 
 
 @pytest.fixture(scope="module")
-def described(postgres_server: Any) -> Iterator[dict[tuple[str, str], list[str]]]:
+def described(postgres_server: postgres.Server) -> Iterator[dict[str, list[str]]]:
     """The columns of each query, after preparing it on the migrated schema."""
     with psycopg.connect(postgres_server.dsn("template_madar")) as conn:
-        yield {key: _columns(conn, query) for key, query in ALL.items()}
-
-
-def _columns(conn: psycopg.Connection[Any], query: Query) -> list[str]:
-    prepared = conn.pgconn.prepare(query.name.encode(), query.sql)
-    assert not prepared.error_message, f"{query.name}: {prepared.error_message.decode()}"
-    found = conn.pgconn.describe_prepared(query.name.encode())
-    assert found.nparams == len(query.params), query.name
-    return [(found.fname(n) or b"").decode() for n in range(found.nfields)]
+        yield {
+            name: [column.name for column in one.columns] for name, one in describe(conn).items()
+        }
 
 
 def test_each_query_is_understood_by_the_migrated_schema(
-    described: dict[tuple[str, str], list[str]],
+    described: dict[str, list[str]],
 ) -> None:
     assert len(described) == len(ALL) > 30
 
 
 def test_each_query_is_called_and_each_call_has_its_query() -> None:
-    assert {(call.aggregate, call.name) for call in CALLS} == set(ALL)
+    assert {f"{call.aggregate}.{call.name}" for call in CALLS} == set(ALL)
     assert len(CALLS) == len(ALL), "one typed function for each query"
 
 
 def test_each_is_called_as_what_it_is() -> None:
     for call in CALLS:
-        assert ALL[call.aggregate, call.name].kind == call.kind, call.name
+        assert ALL[f"{call.aggregate}.{call.name}"].kind == call.kind, call.name
 
 
 def test_each_row_has_exactly_the_columns_of_its_query(
-    described: dict[tuple[str, str], list[str]],
+    described: dict[str, list[str]],
 ) -> None:
     for call in CALLS:
         if call.row:
             fields = [field.name for field in dataclasses.fields(getattr(call.module, call.row))]
-            assert sorted(fields) == sorted(described[call.aggregate, call.name]), call.name
+            assert sorted(fields) == sorted(described[f"{call.aggregate}.{call.name}"]), call.name
 
 
 def test_value_and_json_queries_have_one_column(
-    described: dict[tuple[str, str], list[str]],
+    described: dict[str, list[str]],
 ) -> None:
     for key, query in ALL.items():
         if query.kind in {"value", "json"}:
@@ -113,7 +67,8 @@ def test_whoever_asks_as_an_owner_sees_only_their_own() -> None:
     asked = {key: query for key, query in ALL.items() if "owner_id" in query.params}
 
     assert len(asked) >= 5
-    for (aggregate, name), query in asked.items():
+    for whole, query in asked.items():
+        aggregate, name = whole.split(".")
         number = query.params.index("owner_id") + 1
         if not name.startswith("insert_"):
             column = "id" if aggregate == "users" else "user_id"
@@ -136,7 +91,7 @@ def test_no_query_takes_all_columns() -> None:
 
 
 def test_a_wrong_parameter_is_a_type_error() -> None:
-    query = ALL["uploads", "get_upload"]
+    query = ALL["uploads.get_upload"]
 
     with pytest.raises(TypeError, match="get_upload takes"):
         query.arguments({"owner_id": 1})
