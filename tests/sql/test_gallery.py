@@ -20,6 +20,7 @@ from madar.db.gallery import GalleryPage
 from madar.db.sessions import Credential
 from madar.domain.gallery import SORTS, GalleryRequest
 from madar.local import postgres
+from tests.sql.register import holds
 
 Conn = psycopg.AsyncConnection[Any]
 Result = TypeVar("Result")
@@ -168,6 +169,7 @@ _requests = st.builds(
 )
 
 
+@holds("gallery.list_newest_documents", "gallery.find_documents", share=3)
 @given(_requests)
 def test_a_page_is_what_was_asked_for_in_its_order(few: Many, asked: GalleryRequest) -> None:
     rows = expected(few.rows, asked)

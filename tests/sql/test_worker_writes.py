@@ -1,0 +1,502 @@
+"""sql/queries/generations.sql, for workers: who may work on what, and what they may write."""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, cast
+from uuid import UUID
+
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from madar.db import generations
+from madar.db.generations import Claimed, Due, Outcome, Timing
+from tests.sql import strategies
+from tests.sql.harness import Session, Sql
+from tests.sql.register import holds
+from tests.sql.strategies import Rest, Row, rows
+
+WORKERS = ("worker-1", "worker-2")
+SECOND = timedelta(seconds=1)
+
+
+@st.composite
+def work(draw: st.DrawFn, most: int = 4) -> tuple[Row, list[Row]]:
+    """Somebody's pictures as a worker meets them: due or not, held or not, deleted or not."""
+    person = draw(strategies.people())
+    one = strategies.generations(user_id=person["id"])
+    gone = one.map(lambda row: row | {"deleted_at": timedelta()})
+    return person, draw(rows(one | one | one | gone, max_size=most))
+
+
+def seeded(db: Session, given: tuple[Row, list[Row]]) -> list[Row]:
+    person, pictures = given
+    db.add("users", person)
+    return [db.add("generations", row) | {"is_crashed": False} for row in pictures]
+
+
+def is_open(row: Row) -> bool:
+    """Whether anything is left for a worker to do."""
+    return row["next_action_at"] is not None and row["deleted_at"] is None
+
+
+def claim_of(row: Row, *, epoch: int, claimed_at: datetime) -> Claimed:
+    """What a worker holds in its hands when it writes; of a claim only these three count."""
+    unread: dict[str, Any] = dict.fromkeys(Claimed.__dataclass_fields__)
+    unread |= {"id": row["id"], "lease_epoch": epoch, "claimed_at": claimed_at}
+    return Claimed(**unread)
+
+
+@holds("generations.claim_generation_to_advance")
+@given(work(), st.booleans())
+def test_a_due_one_is_claimed_by_one(
+    sql: Sql,
+    given: tuple[Row, list[Row]],
+    may_be_suspect: bool,  # noqa: FBT001
+) -> None:
+    with sql.example() as db:
+        for row in seeded(db, given):
+            until = row["lease_until"]
+            is_free = until is None or (may_be_suspect and until <= db.now)
+            can = is_open(row) and row["next_action_at"] <= db.now and is_free
+            with db.changes("generations") as seen:
+                claimed = db.call(
+                    generations.claim_generation_to_advance,
+                    id=row["id"], owner="me", lease_s=30, may_be_suspect=may_be_suspect,
+                )  # fmt: skip
+                again = db.call(
+                    generations.claim_generation_to_advance,
+                    id=row["id"], owner="me", lease_s=30, may_be_suspect=may_be_suspect,
+                )  # fmt: skip
+
+            assert (claimed is not None) == can
+            assert again is None
+            if claimed is None:
+                assert not seen["generations"].changed
+                continue
+            after = db.row("generations", id=row["id"])
+            crashes = 0 if until is None else row["crashes"] + 1
+            expected = {
+                "lease_owner": "me",
+                "lease_epoch": row["lease_epoch"] + 1,
+                "lease_until": db.now + timedelta(seconds=30),
+                "crashes": crashes,
+            }
+            assert {name: after[name] for name in expected} == expected
+            assert seen["generations"].changed[row["id"]].keys() <= expected.keys()
+            assert claimed.lease_epoch == row["lease_epoch"] + 1
+            assert claimed.is_overdue == (row["deadline_at"] <= db.now)
+            assert (claimed.claimed_at, claimed.crashes) == (db.now, crashes)
+            style = db.row("generation_styles", id=row["style"])
+            assert claimed.style_params == style["fal_model_params"]
+            same = vars(claimed).keys() & row.keys() - expected.keys()
+            assert {name: getattr(claimed, name) for name in same} == {
+                name: after[name] for name in same
+            }
+
+
+@holds("generations.extend_leases")
+@given(work(), st.data())
+def test_only_held_leases_are_extended(
+    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
+) -> None:
+    with sql.example() as db:
+        expected: dict[Any, Row] = {}
+        held: dict[UUID, int] = {}
+        until = db.now + timedelta(seconds=30)
+        for row in seeded(db, given):
+            epoch = row.get("lease_epoch", 0) + data.draw(st.sampled_from((0, 0, 0, 1, -1)))
+            if data.draw(st.integers(0, 3)) == 0:
+                continue
+            held[row["id"]] = epoch
+            is_held = is_open(row) and row["lease_until"] and epoch == row["lease_epoch"]
+            if is_held and row["lease_until"] != until:
+                expected[row["id"]] = {"lease_until": until}
+        with db.changes("generations") as seen:
+            db.call(generations.extend_leases, held=held, lease_s=30)
+
+        assert seen["generations"].changed == expected
+
+
+@holds("generations.release_leases", "generations.release_dropped_leases")
+@given(work(), st.data())
+def test_a_worker_gives_back_its_own_leases(
+    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
+) -> None:
+    left_s = data.draw(st.sampled_from((0, 30)))
+    with sql.example() as db:
+        pictures = seeded(db, given)
+        held = [row["id"] for row in pictures if data.draw(st.integers(0, 3)) == 0]
+        for owner in WORKERS:
+            own = [
+                row
+                for row in pictures
+                if row.get("lease_owner") == owner and row["lease_until"] and row["next_action_at"]
+            ]
+            with db.savepoint(), db.changes("generations") as seen:
+                db.call(generations.release_leases, owner=owner)
+            released = {row["id"]: {"lease_until": None} for row in own}
+            assert seen["generations"].changed == released
+
+            limit = db.now + timedelta(seconds=left_s)
+            dropped = {
+                row["id"]: {"lease_until": None}
+                for row in own
+                if row["lease_until"] < limit and row["id"] not in held
+            }
+            with db.savepoint(), db.changes("generations") as seen:
+                count = db.call(
+                    generations.release_dropped_leases, owner=owner, held_ids=held, left_s=left_s
+                )
+            assert seen["generations"].changed == dropped
+            assert count == len(dropped)
+
+
+@holds("generations.list_due_generations", "generations.get_seconds_until_due")
+@given(work(most=6), st.integers(1, 4))
+def test_what_is_due_is_listed_the_suspects_by_their_crashes(
+    sql: Sql, given: tuple[Row, list[Row]], n: int
+) -> None:
+    with sql.example() as db:
+        pictures = [row for row in seeded(db, given) if is_open(row)]
+        due = [
+            row
+            for row in pictures
+            if row["next_action_at"] <= db.now
+            and (row["lease_until"] is None or row["lease_until"] <= db.now)
+        ]
+        listed = db.call(generations.list_due_generations, n=n)
+
+        by_id = {row["id"]: row for row in due}
+        ranks = sorted(_rank(row) for row in due)
+        assert [_rank(by_id[one.id]) for one in listed] == ranks[:n]
+        assert len({one.id for one in listed}) == len(listed)
+        assert listed == [
+            Due(id=one.id, is_suspect=by_id[one.id]["lease_until"] is not None) for one in listed
+        ]
+
+        free = [
+            max(row["next_action_at"], row["lease_until"] or row["next_action_at"])
+            for row in pictures
+        ]
+        wait_s = min(((moment - db.now).total_seconds() for moment in free), default=None)
+        assert db.call(generations.get_seconds_until_due) == wait_s
+
+
+def _rank(row: Row) -> tuple[bool, int, datetime]:
+    is_suspect = row["lease_until"] is not None
+    return (not is_suspect, row["crashes"] if is_suspect else 0, row["next_action_at"])
+
+
+@holds("generations.get_seconds_until_due")
+@given(st.data())
+def test_a_closed_gate_is_waited_for_while_somebody_is_in_the_line(
+    sql: Sql, data: st.DataObject
+) -> None:
+    moments = st.none() | st.integers(-5, 5).map(lambda n: n * SECOND)
+    gate = {name: data.draw(moments) for name in ("closed_until", "steady_at", "next_turn_at")}
+    waits = data.draw(st.booleans())
+    state = data.draw(st.sampled_from(("prepared", "sent")))
+    granted_at = data.draw(st.sampled_from((None, timedelta())))
+    with sql.example() as db:
+        db.add("users", {"id": UUID(int=1), "google_id": "1", "email": "", "display_name": ""})
+        row = strategies.generation(UUID(int=2), Rest(0), state="failed")
+        db.add("generations", row | {"user_id": UUID(int=1)})
+        whole = {"id": UUID(int=3), "generation_id": row["id"], "n": 1, "step": "draw", "seed": 1}
+        waiting_since = timedelta() if waits else None
+        db.add(
+            "attempts",
+            whole | {"state": state, "waiting_since": waiting_since, "granted_at": granted_at},
+        )
+        at: Row = {name: None if value is None else db.now + value for name, value in gate.items()}
+        db.execute(
+            "UPDATE fal_gate SET closed_until = $1, steady_at = $2, next_turn_at = $3",
+            *at.values(),
+        )
+        found = db.call(generations.get_seconds_until_due)
+
+        closed, steady, turn = at.values()
+        opens = None
+        if waits and state == "prepared" and granted_at is None:
+            if closed and closed > db.now:
+                opens = closed
+            elif steady and turn and steady > db.now and turn > db.now:
+                opens = turn
+        assert found == (opens and (opens - db.now).total_seconds())
+
+
+@dataclass(frozen=True, kw_only=True)
+class Write:
+    """A write of a worker, with what it leaves in the row."""
+
+    query: str
+    function: Any
+    given: dict[str, Any]
+    leaves: Any
+
+
+def _came_again(row: Row, claimed_at: datetime, now: datetime, *, heeds_deadline: bool) -> datetime:
+    if row["next_action_at"] > claimed_at:
+        return now
+    later = now + timedelta(seconds=5)
+    return min(later, max(row["deadline_at"], now + SECOND)) if heeds_deadline else later
+
+
+def _postponed(row: Row, claimed_at: datetime, now: datetime) -> Row:
+    again = _came_again(row, claimed_at, now, heeds_deadline=True)
+    return {"lease_until": None, "next_action_at": again}
+
+
+def _held(row: Row, claimed_at: datetime, now: datetime) -> Row:
+    again = _came_again(row, claimed_at, now, heeds_deadline=False)
+    return {"lease_until": None, "next_action_at": again}
+
+
+def _progressed(state: str) -> Any:
+    def leaves(row: Row, claimed_at: datetime, now: datetime) -> Row:
+        started_at = row["started_at"] or (now if state == "processing" else None)
+        return _postponed(row, claimed_at, now) | {
+            "state": state if row["state"] == "queued" else row["state"],
+            "started_at": started_at,
+            "fal_progress": max(row["fal_progress"], 40),
+            "queue_position": 3,
+            "fal_status": "IN_QUEUE",
+            "version": row["version"] + 1,
+            "updated_at": now,
+        }
+
+    return leaves
+
+
+KEYS = {"master_key": "m.png", "result_image_key": "r.webp", "thumbnail_key": "t.webp"}
+PICTURE = {"file_size_bytes": 9, "image_dimensions": {"width": 1}, "transparency": {"a": 0.5}}
+
+
+def _completed(row: Row, _: datetime, now: datetime) -> Row:
+    began_at = row["started_at"] or row["created_at"]
+    return {
+        "state": "completed",
+        "error_code": None,
+        "fal_progress": 100,
+        "lease_until": None,
+        "next_action_at": None,
+        "queue_position": None,
+        **KEYS,
+        **PICTURE,
+        "completed_at": now,
+        "generation_time_seconds": round((now - began_at).total_seconds()),
+        "version": row["version"] + 1,
+        "updated_at": now,
+    }
+
+
+def _progress(state: str) -> Write:
+    told = {"state": state, "progress": 40, "queue_position": 3, "fal_status": "IN_QUEUE"}
+    return Write(
+        query="mark_generation_progress",
+        function=generations.mark_generation_progress,
+        given={"next_s": 5, **told},
+        leaves=_progressed(state),
+    )
+
+
+WRITES = (
+    Write(
+        query="postpone_generation",
+        function=generations.postpone_generation,
+        given={"next_s": 5},
+        leaves=_postponed,
+    ),
+    Write(
+        query="hold_generation",
+        function=generations.hold_generation,
+        given={"next_s": 5},
+        leaves=_held,
+    ),
+    _progress("processing"),
+    _progress("queued"),
+    Write(
+        query="choose_files",
+        function=generations.choose_files,
+        given=KEYS,
+        leaves=lambda *_: KEYS,  # pyright: ignore[reportUnknownLambdaType]
+    ),
+    Write(
+        query="complete_generation",
+        function=generations.complete_generation,
+        given=KEYS | PICTURE,
+        leaves=_completed,
+    ),
+    Write(
+        query="count_stumble",
+        function=generations.count_stumble,
+        given={},
+        leaves=lambda row, *_: {"stumbles": row["stumbles"] + 1},  # pyright: ignore[reportUnknownLambdaType, reportUnknownVariableType]
+    ),
+)
+
+
+@holds(*(f"generations.{write.query}" for write in WRITES))
+@given(work(), st.data())
+def test_a_worker_writes_under_its_lease_only(
+    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
+) -> None:
+    with sql.example() as db:
+        for row in seeded(db, given):
+            epoch = row.get("lease_epoch", 0)
+            # Whether a webhook moved the time since the claim, or is the claim's own.
+            claimed_at = (row["next_action_at"] or db.now) + data.draw(
+                st.sampled_from(strategies.EDGES)
+            )
+            for write in WRITES:
+                for told in (epoch, epoch + 1):
+                    claimed = claim_of(row, epoch=told, claimed_at=claimed_at)
+                    with db.savepoint(), db.changes("generations") as seen:
+                        answer = db.call(write.function, claimed, **write.given)
+                        after = db.row("generations", id=row["id"])
+
+                    if not is_open(row) or told != epoch:
+                        assert not answer, write.query
+                        assert not seen["generations"].changed, write.query
+                        continue
+                    left = write.leaves(row, claimed_at, db.now)
+                    assert {name: after[name] for name in left} == left, write.query
+                    changed = seen["generations"].changed.get(row["id"], {})
+                    assert changed.keys() <= left.keys(), write.query
+                    _check(answer, after, db.now)
+
+
+def _check(answer: Any, after: Row, now: datetime) -> None:
+    """What the worker is told: whether more is due at once, or a number, or that it is done."""
+    if isinstance(answer, Outcome):
+        due = after["next_action_at"]
+        assert answer.is_due == (due is not None and due <= now)
+    elif not isinstance(answer, bool):
+        assert answer == after["stumbles"]
+
+
+@holds("generations.get_timing")
+@given(strategies.people(), strategies.generations(), st.none() | strategies.past())
+def test_it_is_told_how_long_somebody_waited(
+    sql: Sql, person: Row, row: Row, promised_at: timedelta | None
+) -> None:
+    with sql.example() as db:
+        db.add("users", person)
+        row |= {"user_id": person["id"], "promised_at": promised_at}
+        row = db.add("generations", row)
+        done = row.get("completed_at")
+        promised = row["promised_at"]
+        assert db.call(generations.get_timing, id=row["id"]) == Timing(
+            took_s=done and (done - row["created_at"]).total_seconds(),
+            late_s=done and promised and (done - promised).total_seconds(),
+        )
+        assert db.call(generations.get_timing, id=UUID(int=0)) is None
+
+
+class Leases(RuleBasedStateMachine):
+    """Three workers, each on a connection of its own, inside transactions of their own.
+
+    No generation is in two hands, versions and epochs only grow, what has ended stays as it is.
+    A worker whose claim would have to wait for another's transaction does not claim.
+    """
+
+    workers = st.integers(0, 2)
+    pictures = st.integers(0, 1)
+
+    def __init__(self, sql: Sql) -> None:
+        super().__init__()
+        self.sql = sql
+        self.sessions = sql.open_committed(4)
+        *self.crew, self.db = self.sessions
+        self.ids = [UUID(int=1), UUID(int=2)]
+        self.held: dict[int, Claimed] = {}
+        self.lost: set[int] = set()
+        self.open: set[int] = set()
+        self.last: dict[UUID, Row] = {}
+        self.db.add("users", {"id": self.ids[0], "google_id": "1", "email": "", "display_name": ""})
+        for one in self.ids:
+            row = strategies.generation(one, Rest(0), state="queued")
+            due = {"next_action_at": timedelta(hours=-1), "deadline_at": timedelta(days=9)}
+            self.db.add("generations", row | {"user_id": self.ids[0]} | due)
+
+    def teardown(self) -> None:
+        self.sql.close_committed(self.sessions)
+
+    def _is_locked(self, picture: int) -> bool:
+        """By somebody's transaction; whoever writes there would wait for it."""
+        rows = self.db.execute(
+            "SELECT id FROM generations WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED",
+            self.ids[picture],
+        )
+        return not rows
+
+    @rule(worker=workers)
+    def begin(self, worker: int) -> None:
+        if worker not in self.open:
+            self.crew[worker].begin()
+            self.open.add(worker)
+
+    @rule(worker=workers)
+    def commit(self, worker: int) -> None:
+        if worker in self.open:
+            self.crew[worker].commit()
+            self.open.discard(worker)
+
+    @rule(worker=workers, picture=pictures)
+    def claim(self, worker: int, picture: int) -> None:
+        if worker in self.held or self._is_locked(picture):
+            return
+        claimed = self.crew[worker].call(
+            generations.claim_generation_to_advance,
+            id=self.ids[picture], owner=f"worker-{worker}", lease_s=60,
+        )  # fmt: skip
+        others = {one.id for other, one in self.held.items() if other not in self.lost}
+        if claimed:
+            assert claimed.id not in others, "in two hands"
+            self.held[worker] = claimed
+
+    @rule(worker=workers, what=st.sampled_from(WRITES))
+    def write(self, worker: int, what: Write) -> None:
+        """Also by a worker that lost its lease and does not know it."""
+        if not (claimed := self.held.get(worker)) or self._is_locked(self._number(claimed)):
+            return
+        before = self.db.row("generations", id=claimed.id)
+        is_held = before["lease_epoch"] == claimed.lease_epoch and is_open(before)
+        answer = self.crew[worker].call(what.function, claimed, **what.given)
+        assert bool(answer) == is_held
+        if what.query not in {"choose_files", "count_stumble"}:
+            del self.held[worker]
+            self.lost.discard(worker)
+
+    def _number(self, claimed: Claimed) -> int:
+        return self.ids.index(claimed.id)
+
+    @rule(picture=pictures)
+    def run_out(self, picture: int) -> None:
+        """A lease ends without a word; its worker may write still."""
+        if not self._is_locked(picture):
+            self.db.execute(
+                "UPDATE generations SET lease_until = now() - interval '1 s',"
+                " next_action_at = now() - interval '1 s'"
+                " WHERE id = $1 AND lease_until IS NOT NULL",
+                self.ids[picture],
+            )
+            self.lost |= {
+                worker for worker, one in self.held.items() if one.id == self.ids[picture]
+            }
+
+    @invariant()
+    def nothing_goes_backwards(self) -> None:
+        for row in self.db.rows("generations"):
+            before = self.last.get(row["id"], row)
+            assert row["version"] >= before["version"]
+            assert row["lease_epoch"] >= before["lease_epoch"]
+            assert row["fal_progress"] >= before["fal_progress"]
+            if before["state"] == "completed":
+                assert row == before, "what has ended stays as it is"
+            self.last[row["id"]] = row
+
+
+@holds("generations.claim_generation_to_advance")
+def test_no_two_workers_hold_one_generation(sql: Sql) -> None:
+    sql.check(cast("Any", Leases), share=0.7)
