@@ -4,8 +4,8 @@
 # Paths stay relative and programs are started as `python -m`, so the folder may have any name.
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check style format bench bench-live bench-sql load rolling \
-	mutations mutate-sql parts types client fuzz faults image-test programs pictures lock clean
+.PHONY: help run test test-sql prove-sql mutate-sql check style format bench bench-live bench-sql \
+	load rolling mutations parts types client fuzz faults image-test programs pictures lock clean
 .DELETE_ON_ERROR:
 
 python := .venv/bin/python
@@ -22,6 +22,8 @@ help:
 	@echo 'make run     start everything (PORT=8010 for another port)'
 	@echo 'make test    format, lint, types, imports and tests: what CI runs'
 	@echo 'make check   the same without the tests'
+	@echo 'make test-sql  the properties of the queries, a few examples of each: under a minute'
+	@echo 'make prove-sql the same with 500 examples of each (COUNT=5000 for more)'
 	@echo 'make format  put the code into its format'
 	@echo 'make bench   measure'
 	@echo 'make bench-live  measure live updates: 10,000 sockets, a quarter of an hour (WORDS=--quick)'
@@ -74,6 +76,13 @@ programs:
 		command -v "$$program" >/dev/null 2>&1 || \
 			echo "WARNING: $$program is not here and could not be installed (apt install $$program, as root): its tests are SKIPPED." >&2; \
 	done
+
+test-sql: .venv/ready-to-test
+	@$(python) -m pytest tests/sql -n 2 --dist loadfile
+
+prove-sql: .venv/ready-to-test
+	@$(python) -m pytest tests/sql -n 2 --dist loadfile --timeout 0 \
+		--hypothesis-profile long --examples $(or $(COUNT),500)
 
 parts: frontend/node_modules/ready-to-run
 
