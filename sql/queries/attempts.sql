@@ -217,9 +217,6 @@ UPDATE generations g
                       greatest(g.deadline_at, now() + interval '1 second')) END
   FROM attempt
  WHERE g.id = attempt.generation_id
-   AND g.lease_epoch = $3
-   AND g.next_action_at IS NOT NULL
-   AND g.deleted_at IS NULL
 RETURNING g.next_action_at <= now() AS is_due;
 
 -- name: count_poll(id, generation_id, epoch) exec

@@ -1,0 +1,401 @@
+"""Statements that meet: who waits for whom, who passes by, and what is found after the waiting.
+
+Here sessions commit. One of them holds a row, as somebody would who writes to it at that moment.
+"""
+
+from collections.abc import Awaitable, Callable
+from typing import Any
+from uuid import UUID
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from madar.db import attempts, fal_purges, purges, turns
+from tests.sql import pictures
+from tests.sql.harness import Conn, Row, Session, Sql
+from tests.sql.pictures import AMAL
+from tests.sql.register import holds
+from tests.sql.scenes import NOW, s
+from tests.sql.workers import claimed, seen
+
+IDS = [UUID(int=n) for n in (3, 2, 1)]  # in the order in which they lie in the table
+FIRST = IDS[-1]
+
+
+def attempt_id(generation_id: UUID) -> UUID:
+    return UUID(int=generation_id.int * 256 + 1)
+
+
+def fill(db: Session, state: str = "prepared", **changed: Any) -> None:
+    """Three pictures of one person, each with an attempt in this state, the last id first."""
+    db.add("users", *pictures.users())
+    db.add("generation_styles", pictures.style())
+    for one in IDS:
+        created_at = s(one.int - 60)
+        db.add("generations", pictures.queued(one, lease_epoch=1, created_at=created_at))
+        db.add("attempts", pictures.prepared(one, **_in_state(state, one), **changed))
+
+
+def _in_state(state: str, generation_id: UUID) -> Row:
+    has_left = state != "prepared"
+    return {
+        "state": state,
+        "endpoint": "fal/draw",
+        "arguments": {"seed": 1},
+        "request_id": f"request-{generation_id.int}" if state == "accepted" else None,
+        "sent_at": NOW if has_left else None,
+    }
+
+
+def hold(session: Session, generation_id: UUID) -> None:
+    session.begin()
+    session.execute("SELECT FROM generations WHERE id = $1 FOR UPDATE", generation_id)
+
+
+def check_free(session: Session, table: str, row_id: UUID) -> None:
+    """Nobody holds this row; an error says so otherwise."""
+    session.execute(f"SELECT FROM {table} WHERE id = $1 FOR UPDATE NOWAIT", row_id)
+
+
+Statement = Callable[[Conn], Awaitable[Any]]
+
+
+def _mark_accepted(conn: Conn) -> Awaitable[Any]:
+    attempt = seen(attempt_id(FIRST))
+    return attempts.mark_attempt_accepted(
+        conn, claimed(FIRST, 1), attempt, request_id="request-1", next_s=9
+    )
+
+
+def _mark_found(conn: Conn) -> Awaitable[Any]:
+    return attempts.mark_attempt_found(
+        conn,
+        claimed(FIRST, 1),
+        seen(attempt_id(FIRST)),
+        endpoint="fal/draw",
+        arguments={},
+        request_id="request-1",
+    )
+
+
+def _mark_unknown(conn: Conn) -> Awaitable[Any]:
+    attempt = seen(attempt_id(FIRST))
+    return attempts.mark_attempt_unknown(conn, claimed(FIRST, 1), attempt, next_s=9)
+
+
+def _put_back(conn: Conn) -> Awaitable[Any]:
+    return attempts.put_attempt_back(conn, claimed(FIRST, 1), seen(attempt_id(FIRST)))
+
+
+def _finish(conn: Conn) -> Awaitable[Any]:
+    return attempts.finish_step(
+        conn,
+        claimed(FIRST, 1),
+        seen(attempt_id(FIRST), "accepted"),
+        result={},
+        next_step="finalize",
+        progress=90,
+    )
+
+
+def _retry(conn: Conn) -> Awaitable[Any]:
+    return attempts.retry_step(
+        conn,
+        claimed(FIRST, 1),
+        seen(attempt_id(FIRST), "sent"),
+        end_state="abandoned",
+        error_type="gone",
+        next_s=9,
+    )
+
+
+def _fail(conn: Conn) -> Awaitable[Any]:
+    return attempts.fail_generation(
+        conn,
+        claimed(FIRST, 1),
+        seen(attempt_id(FIRST), "sent"),
+        end_state="failed",
+        error_code="timeout",
+        fal_error=None,
+    )
+
+
+def _announce(conn: Conn) -> Awaitable[Any]:
+    return attempts.announce_result(conn, attempt_id=attempt_id(FIRST), request_id="request-1")
+
+
+# With the state in which each finds its attempt.
+_OF_ONE: dict[str, tuple[str, Statement]] = {
+    "mark_attempt_accepted": ("sent", _mark_accepted),
+    "mark_attempt_found": ("prepared", _mark_found),
+    "mark_attempt_unknown": ("sent", _mark_unknown),
+    "put_attempt_back": ("sent", _put_back),
+    "finish_step": ("accepted", _finish),
+    "retry_step": ("sent", _retry),
+    "fail_generation": ("sent", _fail),
+    "announce_result": ("sent", _announce),
+}
+
+
+@pytest.mark.parametrize("name", _OF_ONE)
+def test_each_waits_for_who_holds_its_generation_and_holds_nothing_meanwhile(
+    sql: Sql, name: str
+) -> None:
+    state, statement = _OF_ONE[name]
+    with sql.committed(2) as (holder, worker):
+        fill(holder, state)
+        hold(holder, FIRST)
+        waiting = worker.start(_coroutine(statement))
+
+        assert waiting.is_waiting()
+        check_free(holder, "attempts", attempt_id(FIRST))
+        holder.commit()
+        assert waiting.result()
+
+
+@pytest.mark.parametrize("name", _OF_ONE)
+def test_after_waiting_each_sees_that_its_generation_is_over(sql: Sql, name: str) -> None:
+    state, statement = _OF_ONE[name]
+    with sql.committed(2) as (holder, worker):
+        fill(holder, state)
+        hold(holder, FIRST)
+        waiting = worker.start(_coroutine(statement))
+        assert waiting.is_waiting()
+        holder.execute(
+            "UPDATE generations SET deleted_at = now(), next_action_at = NULL WHERE id = $1", FIRST
+        )
+        before = holder.row("generations", id=FIRST)
+        holder.commit()
+
+        assert not waiting.result()
+        assert holder.row("generations", id=FIRST) == before
+        is_fact = name == "mark_attempt_accepted"  # Fal has it, whoever wants it
+        became = holder.row("attempts", id=attempt_id(FIRST))["state"]
+        assert became == ("accepted" if is_fact else state)
+
+
+def _coroutine(statement: Statement) -> Callable[[Conn], Any]:
+    async def run(conn: Conn) -> Any:
+        return await statement(conn)
+
+    return run
+
+
+@holds("attempts.lock_delivered_generation")
+def test_two_deliveries_are_judged_one_after_the_other_beside_new_attempts(sql: Sql) -> None:
+    with sql.committed(3) as (first, second, other):
+        fill(first, "abandoned")
+        first.begin()
+        assert first.call(attempts.lock_delivered_generation, attempt_id=attempt_id(FIRST)) == FIRST
+        waiting = second.start(attempts.lock_delivered_generation, attempt_id=attempt_id(FIRST))
+        assert waiting.is_waiting()
+        check_free(other, "attempts", attempt_id(FIRST))
+        other.call(attempts.insert_attempt, id=UUID(int=10**9), generation_id=FIRST, step="draw")
+        first.commit()
+        assert waiting.result() == FIRST
+
+
+@holds("turns.lock_gate", "turns.grant_turns")
+@given(places=st.integers(1, 3))
+def test_two_who_give_turns_at_once_give_no_more_than_there_are(sql: Sql, places: int) -> None:
+    async def give(conn: Conn) -> set[UUID]:
+        await turns.lock_gate(conn)
+        return await turns.grant_turns(conn, places=places, asking_id=None)
+
+    with sql.committed(2) as (first, second):
+        fill(first, waiting_since=s(-60))
+        first.begin()
+        second.begin()
+        granted = first.sql.run(give(first.conn))
+        waiting = second.start(give)
+        assert waiting.is_waiting()
+        first.commit()
+        granted |= waiting.result()
+        second.commit()
+
+        assert len(granted) == places
+        held = [one for one in first.rows("attempts") if one["granted_at"] is not None]
+        assert len(held) == places
+
+
+@holds("turns.grant_turns")
+def test_whoever_somebody_writes_to_waits_for_the_next_time(sql: Sql) -> None:
+    with sql.committed(2) as (holder, giver):
+        fill(holder, waiting_since=s(-60))
+        hold(holder, FIRST)
+        pending = giver.start(turns.grant_turns, places=2, asking_id=None)
+
+        assert not pending.is_waiting()
+        assert pending.result() == {IDS[-2]}
+        holder.commit()
+
+
+@pytest.mark.parametrize("change", ["state = 'failed'", "granted_at = now()"])
+@holds("turns.grant_turns")
+def test_no_turn_is_given_to_what_changed_at_the_last_moment(sql: Sql, change: str) -> None:
+    with sql.committed(2) as (holder, giver):
+        fill(holder, waiting_since=s(-60))
+        holder.begin()
+        holder.execute(f"UPDATE attempts SET {change} WHERE id = $1", attempt_id(FIRST))
+        before = holder.row("attempts", id=attempt_id(FIRST))
+        pending = giver.start(turns.grant_turns, places=2, asking_id=None)
+        assert pending.is_waiting()
+        holder.commit()
+
+        assert pending.result() == {IDS[-2]}
+        assert holder.row("attempts", id=attempt_id(FIRST)) == before
+
+
+def _pause(conn: Conn) -> Awaitable[list[UUID]]:
+    return turns.pause_gate(conn, reason="why", reason_ar="لماذا")
+
+
+@pytest.mark.parametrize("statement", [_pause, turns.resume_gate])
+@pytest.mark.parametrize("is_over", [True, False])
+@holds("turns.pause_gate")
+def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(
+    sql: Sql,
+    statement: Statement,
+    is_over: bool,  # noqa: FBT001
+) -> None:
+    with sql.committed(2) as (holder, operator):
+        fill(holder, granted_at=s(-1))
+        operator.call(turns.pause_gate, reason="why", reason_ar="لماذا")
+        operator.execute("UPDATE attempts SET granted_at = now()")
+        hold(holder, FIRST)
+        waiting = operator.start(_coroutine(statement))
+
+        assert waiting.is_waiting()
+        for one in IDS:
+            check_free(holder, "generations", one)
+            check_free(holder, "attempts", attempt_id(one))
+        if is_over:
+            holder.execute("UPDATE generations SET next_action_at = NULL WHERE id = $1", FIRST)
+        before = holder.row("generations", id=FIRST)
+        holder.commit()
+        answered = set(waiting.result())
+        assert answered == ({*IDS} - {FIRST} if is_over else {*IDS})
+        is_same = holder.row("generations", id=FIRST) == before
+        assert is_same == is_over
+
+
+@holds("purges.claim_due_purges")
+@given(counts=st.tuples(st.integers(1, 3), st.integers(1, 3)), is_lost=st.booleans())
+def test_no_object_is_handed_to_two_and_none_is_lost(
+    sql: Sql,
+    counts: tuple[int, int],
+    is_lost: bool,  # noqa: FBT001
+) -> None:
+    names = [f"o/{n}" for n in range(5)]
+    with sql.committed(2) as (first, second):
+        first.call(purges.insert_purges, object_keys=names)
+        first.begin()
+        mine = first.call(purges.claim_due_purges, n=counts[0], lease_s=60)
+        pending = second.start(purges.claim_due_purges, n=counts[1], lease_s=60)
+        assert not pending.is_waiting()
+        theirs = pending.result()
+        assert len(mine) == counts[0]
+        assert len(theirs) == min(counts[1], 5 - counts[0])
+        assert not {one.id for one in mine} & {one.id for one in theirs}
+        first.rollback() if is_lost else first.commit()
+
+        left = second.call(purges.claim_due_purges, n=9, lease_s=60)
+        taken = [*theirs, *left] if is_lost else [*mine, *theirs, *left]
+        assert sorted(one.object_key for one in taken) == names
+
+
+@holds("fal_purges.claim_due_fal_purges")
+@given(counts=st.tuples(st.integers(1, 2), st.integers(1, 2)))
+def test_no_request_is_handed_to_two(sql: Sql, counts: tuple[int, int]) -> None:
+    with sql.committed(2) as (first, second):
+        for n in range(3):
+            first.execute(
+                "INSERT INTO fal_purges (attempt_id, endpoint, sent_at) VALUES ($1, 'fal', now())",
+                UUID(int=n),
+            )
+        first.begin()
+        mine = first.call(fal_purges.claim_due_fal_purges, n=counts[0], lease_s=60)
+        pending = second.start(fal_purges.claim_due_fal_purges, n=counts[1], lease_s=60)
+        assert not pending.is_waiting()
+        theirs = pending.result()
+        first.commit()
+        left = second.call(fal_purges.claim_due_fal_purges, n=9, lease_s=60)
+
+        assert len(theirs) == min(counts[1], 3 - counts[0])
+        handed = [one.attempt_id for one in [*mine, *theirs, *left]]
+        assert sorted(handed) == [UUID(int=n) for n in range(3)]
+
+
+@holds("purges.delete_deleted_generations")
+def test_a_row_that_somebody_holds_goes_the_next_time(sql: Sql) -> None:
+    given_ = {"after_s": 0, "counted_s": 0, "n": 9}
+    with sql.committed(2) as (holder, worker):
+        fill(holder)
+        holder.execute("UPDATE generations SET deleted_at = now() - interval '1 hour'")
+        hold(holder, FIRST)
+        pending = worker.start(purges.delete_deleted_generations, **given_)
+        assert not pending.is_waiting()
+        assert pending.result() == len(IDS) - 1
+        holder.commit()
+        assert worker.call(purges.delete_deleted_generations, **given_) == 1
+
+
+def _of_generation(conn: Conn) -> Awaitable[None]:
+    return fal_purges.insert_fal_purges_of_generation(
+        conn, generation_id=FIRST, keeps_payload=False
+    )
+
+
+def _of_account(conn: Conn) -> Awaitable[None]:
+    return fal_purges.insert_fal_purges_of_account(conn, owner_id=AMAL)
+
+
+@pytest.mark.parametrize("statement", [_of_generation, _of_account])
+@pytest.mark.parametrize("is_sender_first", [True, False])
+@holds("attempts.mark_attempt_sent")
+def test_what_is_sent_while_its_picture_ends_is_named_or_does_not_leave(
+    sql: Sql,
+    statement: Statement,
+    is_sender_first: bool,  # noqa: FBT001
+) -> None:
+    async def end(conn: Conn) -> None:
+        ended = "UPDATE generations SET deleted_at = now(), next_action_at = NULL"
+        await conn.execute(ended)
+        await statement(conn)
+
+    async def send(conn: Conn) -> bool:
+        attempt = seen(attempt_id(FIRST))
+        return await attempts.mark_attempt_sent(
+            conn, claimed(FIRST, 1), attempt, endpoint="fal/draw", arguments={"seed": 1}
+        )
+
+    with sql.committed(2) as (sender, owner):
+        fill(sender, granted_at=s(-1))
+        # Each time somebody is sent, so that the register has something to see.
+        assert sender.sql.run(_send_another(sender.conn))
+        sender.begin()
+        owner.begin()
+        if is_sender_first:
+            assert sender.sql.run(send(sender.conn))
+            waiting = owner.start(end)
+            assert waiting.is_waiting()
+            sender.commit()
+            waiting.result()
+            owner.commit()
+        else:
+            owner.sql.run(end(owner.conn))
+            pending = sender.start(send)
+            assert pending.is_waiting()
+            owner.commit()
+            assert not pending.result()
+            sender.commit()
+        named = {row["attempt_id"] for row in sender.rows("fal_purges")}
+        assert (attempt_id(FIRST) in named) == is_sender_first
+
+
+async def _send_another(conn: Conn) -> bool:
+    other = IDS[0]
+    return await attempts.mark_attempt_sent(
+        conn, claimed(other, 1), seen(attempt_id(other)), endpoint="fal/draw", arguments={}
+    )
