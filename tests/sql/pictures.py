@@ -5,12 +5,10 @@ what a query does with it.
 """
 
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from hypothesis import strategies as st
-
+from tests.sql.dice import Dice
 from tests.sql.harness import Row
 from tests.sql.scenes import NOW, s
 
@@ -67,131 +65,114 @@ def style() -> Row:
     }
 
 
-def maybe(values: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
-    return st.one_of(st.none(), values)
-
-
-def moments() -> st.SearchStrategy[timedelta]:
-    return st.sampled_from(MOMENTS)
-
-
-def mostly(usual: Any, *others: Any) -> st.SearchStrategy[Any]:
-    """The usual four times out of five."""
-    return st.sampled_from((*(usual,) * 4 * max(len(others), 1), *others))
-
-
-def ids(count: int) -> st.SearchStrategy[list[UUID]]:
+def ids(dice: Dice, count: int) -> list[UUID]:
     """In any order: rows do not lie in that of their ids."""
-    return st.permutations([UUID(int=n + 1) for n in range(count)])
+    return dice.shuffled([UUID(int=n + 1) for n in range(count)])
 
 
-@st.composite
-def generation(draw: st.DrawFn, id: UUID, *, alive: bool = False) -> Row:
+def generation(dice: Dice, id: UUID, *, alive: bool = False) -> Row:
     """`alive`: mostly one that a worker would go on with."""
     states = ("queued", "processing", "finalizing", "reviving", "completed", "failed")
-    state = draw(st.sampled_from(states[:4] * 4 + states[4:] if alive else states))
+    state = dice.one(*(states[:4] * 4 + states[4:] if alive else states))
     has_ended = state in {"completed", "failed"}
     has_failed = state in {"failed", "reviving"}
-    has_files = state == "completed" or draw(st.booleans())
-    is_deleted = draw(mostly(False, True))
+    has_files = state == "completed" or dice.one(False, True)
+    is_deleted = dice.mostly(False, True)
     keys = [f"o/{id.int:02}/{kind}" if has_files else None for kind in "mpt"]
     return {
         "id": id,
-        "user_id": draw(st.sampled_from(PEOPLE)),
+        "user_id": dice.one(*PEOPLE),
         "prompt": "a cat",
-        "prompt_english": draw(st.sampled_from((None, "a cat"))),
+        "prompt_english": dice.one(None, "a cat"),
         "style": STYLE,
         "aspect_ratio": "1:1",
         "input_type": "text",
         "custom_colors": [],
-        "seed": draw(st.integers(0, 3)),
+        "seed": dice.number(0, 3),
         "state": state,
-        "step": draw(st.sampled_from((*STEPS, "finalize", "finalize"))),
-        "version": draw(st.integers(1, 3)),
-        "queue_position": draw(st.sampled_from((None, 1, 2))),
-        "error_code": draw(st.sampled_from(("cancelled", "timeout"))) if has_failed else None,
+        "step": dice.one(*STEPS, "finalize", "finalize"),
+        "version": dice.number(1, 3),
+        "queue_position": dice.one(None, 1, 2),
+        "error_code": dice.one("cancelled", "timeout") if has_failed else None,
         "fal_status": "pending",
-        "fal_progress": 100 if state == "completed" else draw(st.sampled_from((0, 10, 50, 90))),
-        "fal_error": draw(st.sampled_from((None, "old"))),
-        "lease_owner": draw(st.sampled_from((None, *WORKERS))),
-        "lease_epoch": draw(st.integers(1, 3)),
-        "lease_until": draw(maybe(moments())),
-        "next_action_at": None if has_ended else draw(mostly(draw(moments()), None)),
-        "deadline_at": draw(moments()),
-        "stumbles": draw(st.sampled_from((0, 0, 2))),
-        "crashes": draw(st.sampled_from((0, 0, 2))),
+        "fal_progress": 100 if state == "completed" else dice.one(0, 10, 50, 90),
+        "fal_error": dice.one(None, "old"),
+        "lease_owner": dice.one(None, *WORKERS),
+        "lease_epoch": dice.number(1, 3),
+        "lease_until": dice.maybe(*MOMENTS),
+        "next_action_at": None if has_ended else dice.mostly(dice.one(*MOMENTS), None),
+        "deadline_at": dice.one(*MOMENTS),
+        "stumbles": dice.one(0, 0, 2),
+        "crashes": dice.one(0, 0, 2),
         "master_key": keys[0],
         "result_image_key": keys[1],
         "thumbnail_key": keys[2],
-        "file_size_bytes": draw(st.integers(1, 9)) if has_files else None,
+        "file_size_bytes": dice.number(1, 9) if has_files else None,
         "is_liked": False,
         "download_count": 0,
         "view_count": 0,
-        "started_at": draw(st.sampled_from((None, s(-60)))),
-        "completed_at": draw(moments()) if state == "completed" else None,
-        "created_at": draw(moments()),
-        "updated_at": draw(moments()),
-        "deleted_at": draw(moments()) if is_deleted else None,
-        "gone_at": draw(maybe(moments())) if is_deleted else None,
-        "translation": draw(st.sampled_from((None, "pending", "done", "failed"))),
+        "started_at": dice.one(None, s(-60)),
+        "completed_at": dice.one(*MOMENTS) if state == "completed" else None,
+        "created_at": dice.one(*MOMENTS),
+        "updated_at": dice.one(*MOMENTS),
+        "deleted_at": dice.one(*MOMENTS) if is_deleted else None,
+        "gone_at": dice.maybe(*MOMENTS) if is_deleted else None,
+        "translation": dice.one(None, "pending", "done", "failed"),
         "parent_id": None,
         "promised_at": None,
-        "expected_at": draw(maybe(moments())),
+        "expected_at": dice.maybe(*MOMENTS),
     }
 
 
-@st.composite
 def attempt(
-    draw: st.DrawFn, generation: Row, n: int, states: Sequence[str], *, step: str | None = None
+    dice: Dice, generation: Row, n: int, states: Sequence[str], *, step: str | None = None
 ) -> Row:
-    own_id = UUID(int=generation["id"].int * 256 + draw(st.sampled_from((n, 100 - n))))
-    state = draw(st.sampled_from(states))
-    has_left = state != "prepared" and draw(mostly(True, False))
-    is_known = state == "accepted" or (has_left and draw(st.booleans()))
-    is_named = state != "prepared" or draw(st.booleans())
+    own_id = UUID(int=generation["id"].int * 256 + dice.one(n, 100 - n))
+    state = dice.one(*states)
+    has_left = state != "prepared" and dice.mostly(True, False)
+    is_known = state == "accepted" or (has_left and dice.one(False, True))
+    is_named = state != "prepared" or dice.one(False, True)
     return {
         "id": own_id,
         "generation_id": generation["id"],
         "n": n,
-        "step": step or draw(st.sampled_from(STEPS)),
+        "step": step or dice.one(*STEPS),
         "state": state,
-        "seed": draw(st.integers(0, 3)),
-        "endpoint": draw(st.sampled_from(("fal/draw", "fal/cut"))) if is_named else None,
-        "arguments": {"seed": draw(st.integers(0, 1))} if is_named else None,
+        "seed": dice.number(0, 3),
+        "endpoint": dice.one("fal/draw", "fal/cut") if is_named else None,
+        "arguments": {"seed": dice.number(0, 1)} if is_named else None,
         "request_id": f"request-{own_id.int}" if is_known else None,
-        "polls": draw(st.sampled_from((0, 1, 12))),
+        "polls": dice.one(0, 1, 12),
         "result": {"url": str(own_id.int)} if state == "succeeded" else None,
-        "error_type": draw(st.sampled_from(("old", "cancelled"))) if state == "failed" else None,
-        "created_at": draw(moments()),
-        "sent_at": draw(st.sampled_from((s(-61), s(-60), s(-59), NOW))) if has_left else None,
-        "accepted_at": draw(maybe(moments())) if is_known else None,
-        "announced_at": draw(maybe(moments())) if is_known else None,
-        "resolved_at": draw(moments()) if state in RESOLVED else None,
-        "waiting_since": draw(st.sampled_from((None, s(-60), s(-1), NOW))),
-        "granted_at": draw(st.sampled_from((None, s(-60), s(-1)))),
+        "error_type": dice.one("old", "cancelled") if state == "failed" else None,
+        "created_at": dice.one(*MOMENTS),
+        "sent_at": dice.one(s(-61), s(-60), s(-59), NOW) if has_left else None,
+        "accepted_at": dice.maybe(*MOMENTS) if is_known else None,
+        "announced_at": dice.maybe(*MOMENTS) if is_known else None,
+        "resolved_at": dice.one(*MOMENTS) if state in RESOLVED else None,
+        "waiting_since": dice.one(None, s(-60), s(-1), NOW),
+        "granted_at": dice.one(None, s(-60), s(-1)),
     }
 
 
-@st.composite
-def attempts_of(draw: st.DrawFn, generation: Row, *, most: int = 3) -> list[Row]:
+def attempts_of(dice: Dice, generation: Row, *, most: int = 3) -> list[Row]:
     """At most one of them live; that one is the newest, or (it came late) not."""
-    count = draw(st.integers(1, most))
-    live = draw(st.sampled_from((count - 1, count - 1, 0, None)))
-    return [draw(attempt(generation, n + 1, LIVE if n == live else RESOLVED)) for n in range(count)]
+    count = dice.number(1, most)
+    live = dice.one(count - 1, count - 1, 0, None)
+    return [attempt(dice, generation, n + 1, LIVE if n == live else RESOLVED) for n in range(count)]
 
 
-@st.composite
 def pictures(
-    draw: st.DrawFn, *, least: int = 1, most: int = 8, alive: bool = True, attempts: int = 3
+    dice: Dice, *, least: int = 1, most: int = 8, alive: bool = True, attempts: int = 3
 ) -> dict[str, list[Row]]:
-    count = draw(st.integers(least, most))
-    generations = [draw(generation(new, alive=alive)) for new in draw(ids(count))]
-    made = [one for row in generations for one in draw(attempts_of(row, most=attempts))]
+    count = dice.number(least, most)
+    generations = [generation(dice, new, alive=alive) for new in ids(dice, count)]
+    made = [one for row in generations for one in attempts_of(dice, row, most=attempts)]
     return {
         "users": users(),
         "generation_styles": [style()],
         "generations": generations,
-        "attempts": draw(st.permutations(made)),
+        "attempts": dice.shuffled(made),
     }
 
 
@@ -214,27 +195,25 @@ def gate(**changed: Any) -> Row:
 FAR = tuple(map(s, (-3600, -60, 0, 600, 3600)))
 
 
-@st.composite
-def gates(draw: st.DrawFn) -> Row:
-    failing = draw(st.sampled_from((None, None, s(-3600), s(-10), NOW)))
-    paused = draw(st.sampled_from((None, None, None, s(-3600), s(-10))))
+def gates(dice: Dice) -> Row:
+    failing = dice.one(None, None, s(-3600), s(-10), NOW)
+    paused = dice.one(None, None, None, s(-3600), s(-10))
     return gate(
         failing_since=failing,
         reason="unreachable" if failing is not None else None,
-        closed_until=draw(st.sampled_from((None, None, *FAR))),
-        steady_at=draw(st.sampled_from((None, *FAR))),
-        next_turn_at=draw(st.sampled_from((None, *FAR))),
-        places=draw(st.integers(1, 3)),
+        closed_until=dice.one(None, None, *FAR),
+        steady_at=dice.one(None, *FAR),
+        next_turn_at=dice.one(None, *FAR),
+        places=dice.number(1, 3),
         paused_at=paused,
         pause_reason="why" if paused is not None else None,
         pause_reason_ar="لماذا" if paused is not None else None,
     )
 
 
-@st.composite
-def wake_ups(draw: st.DrawFn, generations: Sequence[Row]) -> list[Row]:
+def wake_ups(dice: Dice, generations: Sequence[Row]) -> list[Row]:
     """Of each generation none, one that waits, or one that runs."""
-    drawn = [(row, draw(st.sampled_from((None, None, "todo", "doing")))) for row in generations]
+    drawn = [(row, dice.one(None, None, "todo", "doing")) for row in generations]
     return [
         job(n, status=status, queueing_lock=str(row["id"]))
         for n, (row, status) in enumerate(drawn)

@@ -210,16 +210,18 @@ class Scene:
         return value
 
     def _rows_of(self, table: str) -> dict[Any, Row]:
-        columns = [name for name in self.session.sql.columns[table] if name not in _LEFT_OUT]
-        _columns[table] = tuple(columns)
-        listed = SQL(", ").join(map(Identifier, columns))
-        statement = SQL("SELECT {} FROM {}").format(listed, Identifier(table))
-        found = self.session.sql.fetch(self.session.conn, statement)
+        if table not in _columns:
+            known = self.session.sql.columns[table]
+            _columns[table] = tuple(name for name in known if name not in _LEFT_OUT)
+            _selections[table] = _selection(table).as_string().encode()
+        found = self.session.sql.fetch(self.session.conn, _selections[table])
         rows = [{name: self.told(value) for name, value in row.items()} for row in found]
         return {key_of(table, row): row for row in rows}
 
 
 _columns: dict[str, tuple[str, ...]] = {}
+# Composed once: they are asked twice in each example.
+_selections: dict[str, bytes] = {}
 
 
 @contextlib.contextmanager
@@ -274,6 +276,11 @@ def _differences(foreseen: World, seen: World) -> Iterable[str]:
                     if before[name] != after[name]
                 }
                 yield f"{table} {key}: foreseen and found {changed}"
+
+
+def _selection(table: str) -> Composed:
+    listed = SQL(", ").join(map(Identifier, _columns[table]))
+    return SQL("SELECT {} FROM {}").format(listed, Identifier(table))
 
 
 def _insertion(table: str, row: Row) -> Composed:

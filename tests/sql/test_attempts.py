@@ -9,7 +9,6 @@ from typing import Any, cast
 from uuid import UUID
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from madar.db import attempts
 from madar.db.attempts import Attempt
@@ -18,8 +17,9 @@ from madar.domain.generations import EndState, Step
 from tests.sql import attempt_models as models
 from tests.sql import pictures
 from tests.sql.attempt_models import attempts_of
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import LIVE, RESOLVED, STEPS, maybe, moments, mostly
+from tests.sql.pictures import LIVE, MOMENTS, RESOLVED, STEPS
 from tests.sql.register import holds
 from tests.sql.scenes import Scene, World, s, scene
 from tests.sql.workers import claimed, seen
@@ -27,12 +27,11 @@ from tests.sql.workers import claimed, seen
 Rows = dict[str, list[Row]]
 
 
-@st.composite
-def surroundings(draw: st.DrawFn, *, alive: bool = True, most: int = 8) -> Rows:
+def surroundings(dice: Dice, *, alive: bool = True, most: int = 8) -> Rows:
     """Pictures, and what the statements touch beside them."""
-    rows = draw(pictures.pictures(alive=alive, most=most))
-    restored_at = draw(maybe(moments()))
-    counted = draw(st.sampled_from((None, "duplicate_paid", "late_successes")))
+    rows = pictures.pictures(dice, alive=alive, most=most)
+    restored_at = dice.maybe(*MOMENTS)
+    counted = dice.one(None, "duplicate_paid", "late_successes")
     installation = {
         "is_only": True,
         "id": UUID(int=1),
@@ -40,61 +39,62 @@ def surroundings(draw: st.DrawFn, *, alive: bool = True, most: int = 8) -> Rows:
         "restored_at": restored_at,
     }
     return rows | {
-        "fal_gate": [draw(pictures.gates())],
+        "fal_gate": [pictures.gates(dice)],
         "installation": [installation],
         "counters": [{"name": counted, "value": 5}] if counted else [],
-        "procrastinate_jobs": draw(pictures.wake_ups(rows["generations"])),
+        "procrastinate_jobs": pictures.wake_ups(dice, rows["generations"]),
     }
 
 
 class Draws:
     """What one example draws for one of its generations."""
 
-    def __init__(self, data: st.DataObject, rows: Rows, row: Row) -> None:
-        self._draw = data.draw
+    def __init__(self, dice: Dice, rows: Rows, row: Row) -> None:
+        self._dice = dice
         self._rows = rows
         self.row = row
 
     def one(self, *values: Any) -> Any:
-        return self._draw(st.sampled_from(values))
+        return self._dice.one(*values)
 
     def attempt(self, *states: str) -> Row:
         """One of it, in these states where there is one."""
         of_it = [one for one in self._rows["attempts"] if one["generation_id"] == self.row["id"]]
         fit = [one for one in of_it if one["state"] in states]
-        return self._draw(mostly(self.one(*(fit or of_it)), *of_it))
+        return self._dice.mostly(self.one(*(fit or of_it)), *of_it)
 
     def claimed(self, played: Scene | None = None) -> Claimed:
         """Mostly the right generation's, and with the lease's own epoch."""
         other = self.one(*self._rows["generations"])
-        named = self._draw(mostly(self.row["id"], other["id"]))
+        named = self._dice.mostly(self.row["id"], other["id"])
         epoch = self.row["lease_epoch"]
         at = played.at(self.one(*(s(n) for n in (-60, -1, 0, 1, 60)))) if played else None
-        epoch = self._draw(mostly(epoch, epoch - 1, epoch + 1))
+        epoch = self._dice.mostly(epoch, epoch - 1, epoch + 1)
         return claimed(named, epoch, at=at) if at else claimed(named, epoch)
 
     def seen(self, *states: str) -> Attempt:
         """The attempt, mostly as it is."""
         attempt = self.attempt(*states)
-        return seen(attempt["id"], self._draw(mostly(attempt["state"], *LIVE, *RESOLVED)))
+        return seen(attempt["id"], self._dice.mostly(attempt["state"], *LIVE, *RESOLVED))
 
     def request(self, id: UUID) -> str:
         """Its own, one that nobody has, or (it should not be) another's."""
         taken = [one["request_id"] for one in self._rows["attempts"] if one["request_id"]]
-        return self._draw(mostly(self.one(f"request-{id.int}", f"fresh-{id.int}"), *taken[:3]))
+        return self._dice.mostly(self.one(f"request-{id.int}", f"fresh-{id.int}"), *taken[:3])
 
     def seconds(self) -> float:
         return self.one(0, 1, 60, 7200)
 
 
-def each(data: st.DataObject, rows: Rows) -> Iterator[Draws]:
+def each(dice: Dice, rows: Rows) -> Iterator[Draws]:
     for row in rows["generations"]:
-        yield Draws(data, rows, row)
+        yield Draws(dice, rows, row)
 
 
 @holds("attempts.get_attempt_to_advance")
-@given(surroundings())
-def test_the_attempt_to_advance_is_the_live_one_or_the_last_success(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_the_attempt_to_advance_is_the_live_one_or_the_last_success(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
         for row in rows["generations"]:
             played.play(
@@ -105,8 +105,9 @@ def test_the_attempt_to_advance_is_the_live_one_or_the_last_success(sql: Sql, ro
 
 
 @holds("attempts.get_drawn_result")
-@given(surroundings())
-def test_what_was_drawn_is_the_newest_success_of_that_step(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_what_was_drawn_is_the_newest_success_of_that_step(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
         for row in rows["generations"]:
             found = played.ask(attempts.get_drawn_result, generation_id=row["id"])
@@ -121,12 +122,11 @@ def test_what_was_drawn_is_the_newest_success_of_that_step(sql: Sql, rows: Rows)
 
 
 @holds("attempts.mark_attempt_sent")
-@given(surroundings(), st.data())
-def test_it_is_sent_once_by_who_holds_the_lease_and_has_a_turn(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_it_is_sent_once_by_who_holds_the_lease_and_has_a_turn(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             lease, attempt = draws.claimed(), draws.seen("prepared")
             for _ in range(2):
                 played.play(
@@ -140,12 +140,11 @@ def test_it_is_sent_once_by_who_holds_the_lease_and_has_a_turn(
 
 
 @holds("attempts.mark_attempt_accepted")
-@given(surroundings(), st.data())
-def test_what_fal_took_is_accepted_and_its_gate_opens(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_fal_took_is_accepted_and_its_gate_opens(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             attempt = draws.seen("sent", "unknown", "accepted")
             played.play(
                 attempts.mark_attempt_accepted,
@@ -158,12 +157,11 @@ def test_what_fal_took_is_accepted_and_its_gate_opens(
 
 
 @holds("attempts.mark_attempt_found")
-@given(surroundings(), st.data())
-def test_what_was_sent_before_a_restore_is_found_as_accepted(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_was_sent_before_a_restore_is_found_as_accepted(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             attempt = draws.seen("prepared")
             played.play(
                 attempts.mark_attempt_found,
@@ -177,12 +175,11 @@ def test_what_was_sent_before_a_restore_is_found_as_accepted(
 
 
 @holds("attempts.put_attempt_back")
-@given(surroundings(), st.data())
-def test_what_never_left_stands_in_the_line_again(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_never_left_stands_in_the_line_again(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             lease = draws.claimed(played)
             played.play(
                 attempts.put_attempt_back, models.put_attempt_back, lease, draws.seen("sent")
@@ -190,30 +187,28 @@ def test_what_never_left_stands_in_the_line_again(
 
 
 @holds("attempts.forget_sending")
-@given(surroundings(alive=False), st.data())
-def test_what_never_left_is_forgotten_where_nobody_waits_for_it(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_never_left_is_forgotten_where_nobody_waits_for_it(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice, alive=False)
     named = [(one["id"], request) for one in rows["attempts"] for request in (None, "known")]
-    chosen = data.draw(st.lists(st.sampled_from(named), unique=True))
+    chosen = dice.some(named)
     purges = [
         pictures.fal_purge(n, known, request_id=request)
         for n, (known, request) in enumerate(chosen)
     ]
     with scene(sql, **rows, fal_purges=purges) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             attempt = draws.attempt("sent", "abandoned")
             played.play(attempts.forget_sending, models.forget_sending, seen(attempt["id"]))
         played.ask(attempts.forget_sending, seen(UUID(int=0)))
 
 
 @holds("attempts.mark_attempt_unknown")
-@given(surroundings(), st.data())
-def test_an_unclear_submission_is_unknown_unless_a_webhook_knew_it(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_an_unclear_submission_is_unknown_unless_a_webhook_knew_it(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(
                 attempts.mark_attempt_unknown,
                 models.mark_attempt_unknown,
@@ -224,12 +219,11 @@ def test_an_unclear_submission_is_unknown_unless_a_webhook_knew_it(
 
 
 @holds("attempts.count_poll", "attempts.renew_result")
-@given(surroundings(), st.data())
-def test_polls_and_new_addresses_are_written_by_who_holds_the_epoch(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_polls_and_new_addresses_are_written_by_who_holds_the_epoch(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(attempts.count_poll, models.count_poll, draws.claimed(), draws.seen(*LIVE))
             lease, attempt = draws.claimed(), draws.seen("succeeded")
             played.play(
@@ -238,10 +232,11 @@ def test_polls_and_new_addresses_are_written_by_who_holds_the_epoch(
 
 
 @holds("attempts.finish_step")
-@given(surroundings(), st.data())
-def test_a_finished_step_leads_to_the_next(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_a_finished_step_leads_to_the_next(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(
                 attempts.finish_step,
                 models.finish_step,
@@ -255,10 +250,11 @@ def test_a_finished_step_leads_to_the_next(sql: Sql, rows: Rows, data: st.DataOb
 
 
 @holds("attempts.retry_step")
-@given(surroundings(), st.data())
-def test_an_attempt_that_is_given_up_is_so_once(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_an_attempt_that_is_given_up_is_so_once(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(
                 attempts.retry_step,
                 models.retry_step,
@@ -271,10 +267,11 @@ def test_an_attempt_that_is_given_up_is_so_once(sql: Sql, rows: Rows, data: st.D
 
 
 @holds("attempts.fail_generation")
-@given(surroundings(), st.data())
-def test_a_generation_fails_with_its_attempt(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_a_generation_fails_with_its_attempt(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(
                 attempts.fail_generation,
                 models.fail_generation,
@@ -287,21 +284,21 @@ def test_a_generation_fails_with_its_attempt(sql: Sql, rows: Rows, data: st.Data
 
 
 @holds("attempts.repeat_cutout")
-@given(surroundings(), st.data())
-def test_only_what_was_cut_out_is_cut_out_again(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_only_what_was_cut_out_is_cut_out_again(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             played.play(attempts.repeat_cutout, models.repeat_cutout, draws.claimed())
 
 
 @holds("attempts.insert_attempt")
-@given(surroundings(), st.data())
-def test_the_next_attempt_has_the_next_number_and_the_same_seed(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_the_next_attempt_has_the_next_number_and_the_same_seed(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     live = {one["generation_id"] for one in rows["attempts"] if one["state"] in LIVE}
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             if draws.row["id"] not in live:
                 played.play(
                     attempts.insert_attempt,
@@ -315,10 +312,11 @@ def test_the_next_attempt_has_the_next_number_and_the_same_seed(
 
 
 @holds("attempts.announce_result")
-@given(surroundings(), st.data())
-def test_a_webhook_wakes_what_is_under_way_once(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_a_webhook_wakes_what_is_under_way_once(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt(*LIVE)["id"]
             for _ in range(2):
                 request_id = draws.request(known)
@@ -331,12 +329,11 @@ def test_a_webhook_wakes_what_is_under_way_once(sql: Sql, rows: Rows, data: st.D
 
 
 @holds("attempts.lock_delivered_generation", "attempts.get_delivered_attempt")
-@given(surroundings(alive=False), st.data())
-def test_a_delivery_is_judged_by_what_became_of_its_attempt(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_delivery_is_judged_by_what_became_of_its_attempt(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice, alive=False)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt(*RESOLVED)["id"]
             played.play(
                 attempts.lock_delivered_generation,
@@ -354,12 +351,11 @@ def test_a_delivery_is_judged_by_what_became_of_its_attempt(
 
 
 @holds("attempts.end_rivals")
-@given(surroundings(), st.data())
-def test_rivals_of_a_late_success_end_and_the_paid_ones_are_counted(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_rivals_of_a_late_success_end_and_the_paid_ones_are_counted(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt("abandoned")["id"]
             played.play(
                 attempts.end_rivals,
@@ -370,12 +366,11 @@ def test_rivals_of_a_late_success_end_and_the_paid_ones_are_counted(
 
 
 @holds("attempts.adopt_attempt", "attempts.settle_duplicate")
-@given(surroundings(alive=False), st.data())
-def test_a_late_success_is_adopted_or_settled_once(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_late_success_is_adopted_or_settled_once(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice, alive=False)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt("abandoned")["id"]
             request_id = draws.request(known)
             # Whoever adopts has ended the rivals, in the same transaction.
@@ -400,23 +395,21 @@ def _has_live(world: World, generation_id: UUID) -> bool:
 
 
 @holds("attempts.get_unwanted")
-@given(surroundings(alive=False), st.data())
-def test_a_result_is_unwanted_when_its_attempt_or_picture_is_over(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_result_is_unwanted_when_its_attempt_or_picture_is_over(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice, alive=False)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt(*LIVE)["id"]
             played.play(attempts.get_unwanted, models.get_unwanted, seen(known))
 
 
 @holds("attempts.list_bound_requests")
-@given(surroundings(), st.data())
-def test_bound_requests_are_those_of_other_attempts(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_bound_requests_are_those_of_other_attempts(sql: Sql, dice: Dice) -> None:
+    rows = surroundings(dice)
     with scene(sql, **rows) as played:
-        for draws in each(data, rows):
+        for draws in each(dice, rows):
             known = draws.attempt("accepted")["id"]
             asked = [f"request-{one['id'].int}" for one in rows["attempts"][:6]]
             asked += [f"request-{known.int}", "nobody's"]

@@ -3,7 +3,6 @@
 import contextlib
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
-from typing import Any
 from uuid import UUID
 
 from hypothesis import given
@@ -12,8 +11,9 @@ from hypothesis import strategies as st
 from madar.db import backups
 from tests.sql import pictures
 from tests.sql.connections import connected
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Session, Sql
-from tests.sql.pictures import DANA, maybe, moments, mostly
+from tests.sql.pictures import DANA, MOMENTS
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, World, least, s, scene
 from tests.sql.test_orphans import bounds, is_between, named, objects
@@ -132,7 +132,7 @@ def test_a_dump_knows_its_schema_and_the_time_of_its_snapshot(sql: Sql) -> None:
         assert (server.now, server.version) == (db.now, shown["server_version"])
 
 
-_NAMES = st.lists(mostly("madar", "psql", "madar doctor"), max_size=2)
+_NAMES = st.lists(st.sampled_from(("madar", "psql", "madar doctor")), max_size=2)
 
 
 @holds("backups.count_sessions_of_madar", share=0.3)
@@ -150,13 +150,12 @@ def test_running_processes_are_counted_by_their_sessions(
 
 
 @holds("backups.list_objects_of_rows", share=3)
-@given(objects(), st.data())
-def test_a_backup_names_every_object_that_a_row_says_is_there(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_backup_names_every_object_that_a_row_says_is_there(sql: Sql, dice: Dice) -> None:
+    rows = objects(dice)
     rows |= {"users": pictures.users(deleted=[DANA])}
     known = named(rows["generations"], rows["uploads"])
-    first, beyond = data.draw(mostly(("o/", "o0"), data.draw(bounds(known))))
+    first, beyond = bounds(dice, known)
     with scene(sql, **rows) as played:
         found = played.ask(backups.list_objects_of_rows, first=first, beyond=beyond)
 
@@ -197,10 +196,10 @@ def mark_restored(world: World, *, taken_at: timedelta) -> None:
 
 
 @holds("backups.free_restored_generations", "backups.mark_restored", share=3)
-@given(pictures.pictures(most=3, alive=False, attempts=1), maybe(moments()), moments())
-def test_a_restore_frees_what_was_under_way_and_says_since_when(
-    sql: Sql, rows: Rows, restored_at: Any, taken_at: timedelta
-) -> None:
+@given(dices())
+def test_a_restore_frees_what_was_under_way_and_says_since_when(sql: Sql, dice: Dice) -> None:
+    restored_at, taken_at = dice.maybe(*MOMENTS), dice.one(*MOMENTS)
+    rows = pictures.pictures(dice, most=3, alive=False, attempts=1)
     installation: Row = {
         "is_only": True,
         "id": UUID(int=1),

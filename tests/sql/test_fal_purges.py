@@ -5,14 +5,14 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from madar.db import fal_purges
 from madar.db.fal_purges import FalPurge, Postponed
 from tests.sql import pictures
 from tests.sql.attempt_models import attempts_of, generation_of
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import PEOPLE, mostly
+from tests.sql.pictures import PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import ANY, NOW, Scene, World, put, s, scene
 from tests.sql.test_purges import by_id
@@ -177,26 +177,25 @@ def postpone_fal_purges(
 # The properties.
 
 
-@st.composite
-def lists(draw: st.DrawFn) -> Rows:
+def lists(dice: Dice) -> Rows:
     """Pictures, and requests of theirs that are to go already; one of an attempt that is gone."""
-    rows = draw(pictures.pictures(alive=False, most=6))
+    rows = pictures.pictures(dice, alive=False, most=6)
     named = [(UNKNOWN, None), (UNKNOWN, "gone")]
     for one in rows["attempts"]:
         named += [(one["id"], None), (one["id"], f"request-{one['id'].int}")]
-    chosen = draw(st.lists(st.sampled_from(named), unique=True, min_size=2, max_size=8))
-    numbers = draw(st.permutations(range(1, len(chosen) + 1)))
+    chosen = dice.some(named, least=2, most=8)
+    numbers = dice.shuffled(range(1, len(chosen) + 1))
     purges = [
         pictures.fal_purge(
             number,
             attempt_id,
             request_id=request_id,
-            arguments={"seed": draw(st.integers(0, 1))},
-            keeps_payload=draw(st.booleans()),
-            is_cancelled=draw(st.booleans()),
-            tries=draw(st.integers(0, 2)),
-            due_at=draw(st.sampled_from((s(-60), s(-60), NOW, s(0.000001), s(60)))),
-            created_at=draw(st.sampled_from((s(-60), s(-61)))),
+            arguments={"seed": dice.number(0, 1)},
+            keeps_payload=dice.one(False, True),
+            is_cancelled=dice.one(False, True),
+            tries=dice.number(0, 2),
+            due_at=dice.one(s(-60), s(-60), NOW, s(0.000001), s(60)),
+            created_at=dice.one(s(-60), s(-61)),
         )
         for number, (attempt_id, request_id) in zip(numbers, chosen, strict=True)
     ]
@@ -208,22 +207,21 @@ def lists(draw: st.DrawFn) -> Rows:
     "fal_purges.insert_fal_purges_of_account",
     share=2,
 )
-@given(lists(), st.data())
-def test_every_request_that_left_for_what_ended_is_named(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_every_request_that_left_for_what_ended_is_named(sql: Sql, dice: Dice) -> None:
+    rows = lists(dice)
     ids = [row["id"] for row in rows["generations"]]
-    some = data.draw(st.lists(st.sampled_from(ids), unique=True, min_size=1))
+    some = dice.some(ids, least=1)
     with scene(sql, **rows) as played:
         known = {row["id"] for row in played.world["fal_purges"].values()}
         played.play(
             fal_purges.insert_fal_purges_of_generations,
             insert_fal_purges_of_generations,
             generation_ids=some,
-            keeps_payload=data.draw(st.booleans()),
+            keeps_payload=dice.one(False, True),
         )
         _check_order(played, known)
-        owner = data.draw(st.sampled_from(PEOPLE))
+        owner = dice.one(*PEOPLE)
         known = {row["id"] for row in played.seen()["fal_purges"].values()}
         played.play(
             fal_purges.insert_fal_purges_of_account, insert_fal_purges_of_account, owner_id=owner
@@ -239,10 +237,9 @@ def _check_order(played: Scene, known: set[int]) -> None:
 
 
 @holds("fal_purges.insert_fal_purge", share=2)
-@given(lists(), st.data())
-def test_one_request_is_named_by_what_is_known_of_it(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_one_request_is_named_by_what_is_known_of_it(sql: Sql, dice: Dice) -> None:
+    rows = lists(dice)
     with scene(sql, **rows) as played:
         for attempt in rows["attempts"]:
             own = f"request-{attempt['id'].int}"
@@ -250,8 +247,8 @@ def test_one_request_is_named_by_what_is_known_of_it(
                 fal_purges.insert_fal_purge,
                 insert_fal_purge,
                 attempt_id=attempt["id"],
-                request_id=data.draw(st.sampled_from((None, own, "another"))),
-                keeps_payload=data.draw(st.booleans()),
+                request_id=dice.one(None, own, "another"),
+                keeps_payload=dice.one(False, True),
             )
 
 
@@ -263,32 +260,31 @@ def test_one_request_is_named_by_what_is_known_of_it(
     "fal_purges.list_requests_of_others",
     share=3,
 )
-@given(lists(), st.data())
-def test_what_is_due_is_handed_out_in_order_and_settled_by_its_claim(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_is_due_is_handed_out_in_order_and_settled_by_its_claim(sql: Sql, dice: Dice) -> None:
+    rows = lists(dice)
     with scene(sql, **rows) as played:
-        claimed = [_at_another_time(data, one) for one in _claim(played, data)]
+        claimed = [_at_another_time(dice, one) for one in _claim(played, dice)]
         for one in claimed:
-            settle = data.draw(st.sampled_from(("bind", "delete", "postpone", "again")))
+            settle = dice.one("bind", "delete", "postpone", "again")
             if settle == "bind" and _lacks_request(played, one):
                 own = f"request-{one.attempt_id.int}"
-                found = data.draw(st.lists(st.sampled_from((own, "x", "y")), max_size=4))
+                found = [dice.one(own, "x", "y") for _ in range(dice.number(0, 4))]
                 played.play(fal_purges.bind_fal_purge, bind_fal_purge, one, request_ids=found)
             elif settle == "delete":
                 both = [one, claimed[0]]
                 played.play(fal_purges.delete_fal_purges, delete_fal_purges, both)
             elif settle == "postpone":
-                how = Postponed(is_cancelled=data.draw(st.booleans()), wait_s=60)
+                how = Postponed(is_cancelled=dice.one(False, True), wait_s=60)
                 played.play(fal_purges.postpone_fal_purges, postpone_fal_purges, {one: how})
             _ask_of_others(played, one)
 
 
-def _claim(played: Scene, data: st.DataObject) -> list[FalPurge]:
+def _claim(played: Scene, dice: Dice) -> list[FalPurge]:
     """Two workers after each other, who get different ones."""
     claimed: list[FalPurge] = []
     for _ in range(2):
-        n = data.draw(st.integers(1, 4))
+        n = dice.number(1, 4)
         found = played.session.call(fal_purges.claim_due_fal_purges, n=n, lease_s=30)
         foreseen = claim_due_fal_purges(played.world, n=n, lease_s=30)
         assert by_id(played.told(one) for one in found) == foreseen
@@ -296,10 +292,10 @@ def _claim(played: Scene, data: st.DataObject) -> list[FalPurge]:
     return claimed
 
 
-def _at_another_time(data: st.DataObject, claim: FalPurge) -> FalPurge:
+def _at_another_time(dice: Dice, claim: FalPurge) -> FalPurge:
     """Mostly as it was handed out."""
     moved = dataclasses.replace(claim, due_at=claim.due_at + s(1))
-    return data.draw(mostly(claim, moved))
+    return dice.mostly(claim, moved)
 
 
 def _lacks_request(played: Scene, purge: FalPurge) -> bool:
@@ -318,16 +314,17 @@ def _ask_of_others(played: Scene, purge: FalPurge) -> None:
 
 
 @holds("fal_purges.has_unclear_twin", share=3)
-@given(lists(), st.data())
-def test_a_twin_is_what_may_be_taken_for_it(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_a_twin_is_what_may_be_taken_for_it(sql: Sql, dice: Dice) -> None:
+    rows = lists(dice)
     for one in rows["attempts"]:
-        one["arguments"] = data.draw(st.sampled_from(({"seed": 0}, {"seed": 1})))
+        one["arguments"] = dice.one({"seed": 0}, {"seed": 1})
     with scene(sql, **rows) as played:
         for one in rows["attempts"]:
             purge = FalPurge(
                 id=1,
-                attempt_id=data.draw(mostly(one["id"], UNKNOWN)),
-                endpoint=data.draw(st.sampled_from(("fal/draw", "fal/cut"))),
+                attempt_id=dice.mostly(one["id"], UNKNOWN),
+                endpoint=dice.one("fal/draw", "fal/cut"),
                 request_id=None,
                 arguments=one["arguments"],
                 sent_at=played.now,

@@ -4,11 +4,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from madar.db import jobs, maintenance
 from tests.sql import pictures
 from tests.sql.attempt_models import attempts_of, is_alive
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
 from tests.sql.pictures import LIVE
 from tests.sql.register import holds
@@ -180,55 +180,52 @@ def _is_dead(world: World, job: Row) -> bool:
 # The properties.
 
 
-@st.composite
-def queues(draw: st.DrawFn) -> Rows:
+def queues(dice: Dice) -> Rows:
     """Jobs in every state, of workers that live, were silent for just too long, or are gone."""
     workers = [
         {"id": n, "last_heartbeat": at} for n, at in enumerate((s(-121), s(-120), s(-119), NOW), 1)
     ]
     listed: list[Row] = []
-    for number in draw(st.permutations(range(1, draw(st.integers(1, 12)) + 1))):
-        status = draw(st.sampled_from((*STATUSES, "todo", "todo")))
+    for number in dice.shuffled(range(1, dice.number(1, 12) + 1)):
+        status = dice.one(*STATUSES, "todo", "todo")
         listed.append(
             pictures.job(
                 number,
-                queue_name=draw(st.sampled_from(("generations", "upkeep"))),
-                task_name=draw(st.sampled_from(("generations.advance", "upkeep.sweep"))),
+                queue_name=dice.one("generations", "upkeep"),
+                task_name=dice.one("generations.advance", "upkeep.sweep"),
                 status=status,
-                scheduled_at=draw(st.sampled_from((None, s(-1), NOW, s(1)))),
-                attempts=draw(st.sampled_from((0, 0, 1))),
-                worker_id=draw(st.sampled_from((None, 1, 2, 3, 4))),
+                scheduled_at=dice.one(None, s(-1), NOW, s(1)),
+                attempts=dice.one(0, 0, 1),
+                worker_id=dice.one(None, 1, 2, 3, 4),
                 args={"n": number},
             )
         )
     return {"procrastinate_workers": workers, "procrastinate_jobs": listed}
 
 
-@st.composite
-def events(draw: st.DrawFn, listed: list[Row]) -> list[Row]:
+def events(dice: Dice, listed: list[Row]) -> list[Row]:
     """When each job came, where that is known, and that it began."""
-    drawn = [(row["id"], draw(st.sampled_from((None, s(-3), s(-2), NOW)))) for row in listed]
+    drawn = [(row["id"], dice.one(None, s(-3), s(-2), NOW)) for row in listed]
     came = [
         {"id": 2 * n, "job_id": n, "type": "deferred", "at": at}
         for n, at in drawn
         if at is not None
     ]
     began = [
-        {"id": 2 * n + 1, "job_id": n, "type": "started", "at": s(-draw(st.integers(0, 9)))}
+        {"id": 2 * n + 1, "job_id": n, "type": "started", "at": s(-dice.number(0, 9))}
         for n, _ in drawn
     ]
     return came + began
 
 
 @holds("jobs.list_queues", "jobs.get_job", "maintenance.delete_dead_jobs", share=3)
-@given(queues(), st.data())
-def test_jobs_are_counted_and_the_dead_ones_swept_away(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_jobs_are_counted_and_the_dead_ones_swept_away(sql: Sql, dice: Dice) -> None:
+    rows = queues(dice)
     with scene(sql, **rows, procrastinate_events=[]) as played:
         # The queue's own trigger has noted when each job came.
         played.session.execute("DELETE FROM procrastinate_events")
-        played.add("procrastinate_events", data.draw(events(rows["procrastinate_jobs"])))
+        played.add("procrastinate_events", events(dice, rows["procrastinate_jobs"]))
         played.play(jobs.list_queues, list_queues)
         for row in rows["procrastinate_jobs"]:
             played.play(jobs.get_job, get_job, id=row["id"])
@@ -237,48 +234,46 @@ def test_jobs_are_counted_and_the_dead_ones_swept_away(
 
 
 @holds("jobs.hurry_job", share=2)
-@given(queues())
-def test_a_job_that_waits_for_its_time_need_not(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_a_job_that_waits_for_its_time_need_not(sql: Sql, dice: Dice) -> None:
+    rows = queues(dice)
     with scene(sql, **rows) as played:
         for row in rows["procrastinate_jobs"][::2]:
             played.play(jobs.hurry_job, hurry_job, id=row["id"])
 
 
-@st.composite
-def workshops(draw: st.DrawFn) -> Rows:
+def workshops(dice: Dice) -> Rows:
     """Pictures, some of which were asked for again, once or twice."""
-    rows = draw(pictures.pictures(attempts=2))
+    rows = pictures.pictures(dice, attempts=2)
     ids = [row["id"] for row in rows["generations"]]
     for n, row in enumerate(rows["generations"]):
-        row["parent_id"] = draw(st.sampled_from((None, *ids[:n])))
-        row["created_at"] = draw(st.sampled_from((s(-60), s(-1), NOW)))
+        row["parent_id"] = dice.one(None, *ids[:n])
+        row["created_at"] = dice.one(s(-60), s(-1), NOW)
         if row["next_action_at"] is not None:
-            row["next_action_at"] = draw(st.sampled_from((s(-1), NOW, s(60))))
+            row["next_action_at"] = dice.one(s(-1), NOW, s(60))
     return rows
 
 
 @holds("jobs.list_unfinished", "jobs.count_unfinished", share=2)
-@given(workshops(), st.data())
-def test_what_is_unfinished_is_listed_the_oldest_first(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_is_unfinished_is_listed_the_oldest_first(sql: Sql, dice: Dice) -> None:
+    rows = workshops(dice)
     with scene(sql, **rows) as played:
         for of_state in (None, "queued", "running", "waiting", "stumbled"):
-            n = data.draw(st.sampled_from((1, 2, 99, 99)))
+            n = dice.one(1, 2, 99, 99)
             played.play(jobs.list_unfinished, list_unfinished, of_state=of_state, n=n)
         played.play(jobs.count_unfinished, count_unfinished)
 
 
 @holds("jobs.get_picture", "jobs.list_attempts_of", "jobs.hurry_generation", share=2)
-@given(workshops(), st.data())
-def test_a_picture_is_shown_and_hurried_while_nobody_has_it(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_picture_is_shown_and_hurried_while_nobody_has_it(sql: Sql, dice: Dice) -> None:
+    rows = workshops(dice)
     with scene(sql, **rows) as played:
         for row in rows["generations"]:
             played.play(jobs.get_picture, get_picture, id=row["id"])
             played.play(jobs.list_attempts_of, list_attempts_of, generation_id=row["id"])
         for row in rows["generations"]:
-            if data.draw(st.booleans()):
+            if dice.one(False, True):
                 played.play(jobs.hurry_generation, hurry_generation, id=row["id"])
         assert played.ask(jobs.get_picture, id=pictures.AMAL) is None

@@ -13,7 +13,7 @@ from typing import cast
 from uuid import UUID
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, rule
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from psycopg.rows import dict_row
 
 from madar.db import attempts, fal_purges, generations, jobs, turns
@@ -31,6 +31,7 @@ Doing = Callable[[Conn, "Worker"], Awaitable[Did]]
 
 GENERATIONS = (UUID(int=1), UUID(int=2))
 WORKERS = st.integers(0, 2)
+_MOST_WAITED = 4  # steps
 
 
 @dataclass
@@ -48,6 +49,7 @@ class Worker:
     taken: tuple[Claimed, Attempt] | None = None
     target: UUID = GENERATIONS[0]
     doing: Pending[Did] | None = None
+    waited: int = 0
 
     def is_waiting(self) -> bool:
         return self.doing is not None and self.doing.is_waiting()
@@ -307,6 +309,16 @@ class Pictures(RuleBasedStateMachine):
         if worker.doing and not worker.is_waiting():
             self._end(worker, how)
 
+    @invariant()
+    def nobody_waits_for_long(self) -> None:
+        """On a slow machine it would be longer than any statement may take."""
+        for worker in self.workers:
+            worker.waited = worker.waited + 1 if worker.is_waiting() else 0
+        if any(worker.waited > _MOST_WAITED for worker in self.workers):
+            for worker in self.workers:
+                if worker.doing and not worker.is_waiting():
+                    self._end(worker, "COMMIT")
+
     def _start(self, worker: Worker, do: Doing, of: UUID) -> None:
         """In a transaction that stays open. Who has one open already commits it first."""
         if worker.is_waiting():
@@ -315,6 +327,7 @@ class Pictures(RuleBasedStateMachine):
             self._end(worker, "COMMIT")
         worker.target, worker.taken = of, None
         worker.session.begin()
+        worker.session.execute("SET LOCAL lock_timeout = '60 s'")
         worker.doing = worker.session.start(do, worker)
         worker.is_waiting()
 

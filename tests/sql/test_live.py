@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from madar.db import live
 from tests.sql import pictures
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import AMAL, BADR, PEOPLE, mostly
+from tests.sql.pictures import AMAL, BADR, PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, Scene, World, s, scene
 
@@ -22,21 +23,20 @@ _EPOCH = datetime.fromisoformat("1970-01-01T00:00:00+00:00")
 DAY = s(86400)
 
 
-@st.composite
-def changes(draw: st.DrawFn) -> Rows:
+def changes(dice: Dice) -> Rows:
     """Pictures that changed at about the moments that matter, and some whose rows are gone."""
-    rows = draw(pictures.pictures(alive=True, attempts=1))
+    rows = pictures.pictures(dice, alive=True, attempts=1)
     for row in rows["generations"]:
-        row["user_id"] = draw(mostly(AMAL, BADR))
-        row["updated_at"] = draw(st.sampled_from(CHANGED))
+        row["user_id"] = dice.mostly(AMAL, BADR)
+        row["updated_at"] = dice.one(*CHANGED)
     gone = [
         {
             "id": UUID(int=10**6 + n),
-            "user_id": draw(st.sampled_from(PEOPLE)),
-            "version": draw(st.integers(1, 3)),
-            "deleted_at": draw(st.sampled_from(CHANGED)),
+            "user_id": dice.one(*PEOPLE),
+            "version": dice.number(1, 3),
+            "deleted_at": dice.one(*CHANGED),
         }
-        for n in draw(st.permutations(range(draw(st.integers(0, 4)))))
+        for n in dice.shuffled(range(dice.number(0, 4)))
     ]
     return rows | {"deleted_generations": gone}
 
@@ -67,12 +67,11 @@ def gone(world: World, owner_id: UUID, after: timedelta) -> list[Row]:
 
 
 @holds("live.list_news", share=2)
-@given(changes(), st.data())
-def test_news_are_what_is_newer_than_known_and_whose_rows_are_gone(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
-    known = {row["id"]: data.draw(st.integers(0, 4)) for row in rows["generations"][:-1]}
-    known[UNKNOWN] = data.draw(st.integers(0, 4))
+@given(dices())
+def test_news_are_what_is_newer_than_known_and_whose_rows_are_gone(sql: Sql, dice: Dice) -> None:
+    rows = changes(dice)
+    known = {row["id"]: dice.number(0, 4) for row in rows["generations"][:-1]}
+    known[UNKNOWN] = dice.number(0, 4)
     with scene(sql, **rows) as played:
         found = {row["id"]: row for row in played.ask(live.list_news, known=known)}
 
@@ -102,10 +101,11 @@ def _news(row: Row | None, id: UUID, known: int) -> Row:
 
 
 @holds("live.list_changed_ids", share=2)
-@given(changes(), st.lists(st.sampled_from(PEOPLE), unique=True))
+@given(dices(), st.lists(st.sampled_from(PEOPLE), unique=True))
 def test_changes_are_told_of_those_who_are_asked_for(
-    sql: Sql, rows: Rows, owners: list[UUID]
+    sql: Sql, dice: Dice, owners: list[UUID]
 ) -> None:
+    rows = changes(dice)
     with scene(sql, **rows) as played:
         since = cursor(played, SINCE)
         found = played.ask(live.list_changed_ids, owner_ids=owners, since=since)
@@ -128,10 +128,11 @@ def _documents(found: Row) -> list[UUID]:
 
 
 @holds("live.get_mine", share=3)
-@given(changes(), st.integers(1, 4), st.integers(1, 5))
+@given(dices(), st.integers(1, 4), st.integers(1, 5))
 def test_who_comes_first_sees_what_is_going_on_and_what_changed_last(
-    sql: Sql, rows: Rows, recent: int, most: int
+    sql: Sql, dice: Dice, recent: int, most: int
 ) -> None:
+    rows = changes(dice)
     with scene(sql, **rows) as played, pytest.MonkeyPatch.context() as patch:
         patch.setattr(live, "RECENT", recent)  # of 20, a world with more would be needed
         found = played.ask(live.get_mine, owner_id=AMAL, since=None, n=most)
@@ -162,12 +163,13 @@ def _newest(rows: list[Row], shown: list[UUID], most: int) -> list[UUID]:
 
 
 @holds("live.get_mine_since", share=4)
-@given(changes(), st.integers(1, 5), st.sampled_from((0, 0, 0, 1, -1)), st.data())
+@given(dices(), st.integers(1, 5), st.sampled_from((0, 0, 0, 1, -1)))
 def test_who_comes_back_sees_what_changed_and_what_is_deleted(
-    sql: Sql, rows: Rows, most: int, edge: int, data: st.DataObject
+    sql: Sql, dice: Dice, most: int, edge: int
 ) -> None:
+    rows = changes(dice)
     with scene(sql, **rows) as played:
-        at = data.draw(mostly(SINCE, -DAY, NOW)) + timedelta(microseconds=edge)
+        at = dice.mostly(SINCE, -DAY, NOW) + timedelta(microseconds=edge)
         since = cursor(played, at)
         found = played.ask(live.get_mine, owner_id=AMAL, since=since, n=most)
 
@@ -198,8 +200,9 @@ def test_the_moment_is_that_of_the_transaction(sql: Sql) -> None:
 
 
 @holds("live.delete_old_deletions", share=2)
-@given(changes(), st.integers(0, 4))
-def test_deletions_are_forgotten_after_a_day(sql: Sql, rows: Rows, most: int) -> None:
+@given(dices(), st.integers(0, 4))
+def test_deletions_are_forgotten_after_a_day(sql: Sql, dice: Dice, most: int) -> None:
+    rows = changes(dice)
     with scene(sql, **rows) as played:
         known = played.world["deleted_generations"]
         old = {one for one, row in known.items() if row["deleted_at"] < -DAY}

@@ -6,13 +6,13 @@ from typing import Any
 from uuid import UUID
 
 from hypothesis import given
-from hypothesis import strategies as st
 
 from madar.db import metrics
 from tests.sql import pictures
 from tests.sql.attempt_models import generation_of, is_alive
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import PEOPLE, maybe, moments
+from tests.sql.pictures import MOMENTS, PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, World, s, scene
 
@@ -21,34 +21,32 @@ Rows = dict[str, list[Row]]
 NAMES = ("duplicate_paid", "late_successes")
 
 
-@st.composite
-def installations(draw: st.DrawFn) -> Rows:
+def installations(dice: Dice) -> Rows:
     """Everything that is counted."""
-    rows = draw(pictures.pictures(attempts=2))
+    rows = pictures.pictures(dice, attempts=2)
     for row in rows["generations"]:
         if row["next_action_at"] is not None:
-            row["next_action_at"] = draw(st.sampled_from((s(-9), NOW, s(9))))
-    waiting = [draw(maybe(moments())) for _ in range(draw(st.integers(0, 3)))]
+            row["next_action_at"] = dice.one(s(-9), NOW, s(9))
+    waiting = [dice.maybe(*MOMENTS) for _ in range(dice.number(0, 3))]
     sessions = [
         {
             "id": UUID(int=n),
-            "user_id": draw(st.sampled_from(PEOPLE)),
+            "user_id": dice.one(*PEOPLE),
             "session_token": bytes([n]),
             "expires_at": NOW,
             "ends_at": NOW,
             "created_at": NOW,
-            "last_seen_at": draw(st.sampled_from((s(-61), s(-60), s(-59)))),
+            "last_seen_at": dice.one(s(-61), s(-60), s(-59)),
         }
-        for n in range(draw(st.integers(0, 5)))
+        for n in range(dice.number(0, 5))
     ]
     uploads = [
-        pictures.upload(n, file_size=draw(st.integers(1, 2**40)))
-        for n in range(draw(st.integers(0, 3)))
+        pictures.upload(n, file_size=dice.one(1, 7, 2**40)) for n in range(dice.number(0, 3))
     ]
     return rows | {
         "user_sessions": sessions,
         "uploads": uploads,
-        "fal_gate": [draw(pictures.gates())],
+        "fal_gate": [pictures.gates(dice)],
         "purges": [
             pictures.purge(n, str(n), created_at=at)
             for n, at in enumerate(waiting)
@@ -59,10 +57,7 @@ def installations(draw: st.DrawFn) -> Rows:
             for n, at in enumerate(reversed(waiting[1:]))
             if at is not None
         ],
-        "counters": [
-            {"name": name, "value": draw(st.integers(0, 2**40))}
-            for name in draw(st.lists(st.sampled_from(NAMES), unique=True))
-        ],
+        "counters": [{"name": name, "value": dice.one(0, 7, 2**40)} for name in dice.some(NAMES)],
     }
 
 
@@ -140,8 +135,9 @@ def list_counters(world: World) -> dict[str, int]:
     "metrics.list_counters",
     share=3,
 )
-@given(installations())
-def test_numbers_are_those_of_counting(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_numbers_are_those_of_counting(sql: Sql, dice: Dice) -> None:
+    rows = installations(dice)
     with scene(sql, **rows) as played:
         states = played.ask(metrics.list_states)
         assert sorted(states, key=_state) == list_states(played.world)
@@ -157,8 +153,9 @@ def _state(row: Row) -> str:
 
 
 @holds("metrics.get_masters_bytes", "metrics.get_uploads_bytes", "metrics.get_sizes", share=2)
-@given(installations())
-def test_bytes_are_those_of_what_lies_in_storage(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_bytes_are_those_of_what_lies_in_storage(sql: Sql, dice: Dice) -> None:
+    rows = installations(dice)
     with scene(sql, **rows) as played:
         masters = [
             row["file_size_bytes"]

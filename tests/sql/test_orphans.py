@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from madar.db import orphans
 from tests.sql import pictures
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import PEOPLE, mostly
+from tests.sql.pictures import PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, World, s, scene
 
@@ -21,31 +22,30 @@ SETTLED_S = 60
 PREFIXES = ("o/a", "o/b", "o/Z", "o/ب")
 
 
-@st.composite
-def objects(draw: st.DrawFn) -> Rows:
+def objects(dice: Dice) -> Rows:
     """Pictures and uploads, each of whose files may be named or not, and lie anywhere."""
-    rows = draw(pictures.pictures(alive=False, attempts=1))
+    rows = pictures.pictures(dice, alive=False, attempts=1)
     for row in rows["generations"]:
-        place = draw(st.sampled_from(PREFIXES))
+        place = dice.one(*PREFIXES)
         has_all = row["state"] == "completed"
         for n, name in enumerate(FILES):
-            is_named = has_all or draw(st.booleans())
+            is_named = has_all or dice.one(False, True)
             row[name] = f"{place}/{row['id'].int}/{n}" if is_named else None
         if has_all:
-            row["completed_at"] = draw(st.sampled_from((s(-61), s(-SETTLED_S), s(-59))))
+            row["completed_at"] = dice.one(s(-61), s(-SETTLED_S), s(-59))
         if row["deleted_at"] is not None:
-            row["gone_at"] = draw(st.sampled_from((None, s(-1), NOW, s(1))))
+            row["gone_at"] = dice.one(None, s(-1), NOW, s(1))
     uploads = [
         pictures.upload(
             n,
-            user_id=draw(st.sampled_from(PEOPLE)),
-            object_key=f"{draw(st.sampled_from(PREFIXES))}/u{n}",
-            thumbnail_key=f"{draw(st.sampled_from(PREFIXES))}/u{n}.t",
-            created_at=draw(st.sampled_from((s(-61), s(-SETTLED_S), s(-59)))),
+            user_id=dice.one(*PEOPLE),
+            object_key=f"{dice.one(*PREFIXES)}/u{n}",
+            thumbnail_key=f"{dice.one(*PREFIXES)}/u{n}.t",
+            created_at=dice.one(s(-61), s(-SETTLED_S), s(-59)),
         )
-        for n in range(draw(st.integers(1, 4)))
+        for n in range(dice.number(1, 4))
     ]
-    leaving = draw(st.lists(st.sampled_from(named(rows["generations"], uploads)), unique=True))
+    leaving = dice.some(named(rows["generations"], uploads))
     purges = [pictures.purge(n, key) for n, key in enumerate([*leaving[:3], "nobody's, leaving"])]
     return rows | {"uploads": uploads, "purges": purges}
 
@@ -56,10 +56,10 @@ def named(generations: list[Row], uploads: list[Row]) -> list[str]:
     return files + [row[name] for row in uploads for name in ("object_key", "thumbnail_key")]
 
 
-def bounds(keys: list[str]) -> st.SearchStrategy[tuple[str, str]]:
-    """Two of the keys, and some around them: `first` is looked for, `beyond` is not."""
-    edges = st.sampled_from([*keys, "o/", "o/a", "o/b/", "o0", "\U0010ffff"])
-    return st.tuples(edges, edges)
+def bounds(dice: Dice, keys: list[str]) -> tuple[str, str]:
+    """Mostly around all keys, or two of them or between: `first` is looked for, `beyond` not."""
+    edges = [*keys, "o/", "o/a", "o/b/", "o0", "\U0010ffff"]
+    return dice.mostly(("o/", "o0"), (dice.one(*edges), dice.one(*edges)))
 
 
 def is_between(key: str | None, first: str, beyond: str) -> bool:
@@ -114,10 +114,11 @@ def in_any_order(rows: Any) -> list[Row]:
 
 
 @holds("orphans.list_orphans", "orphans.list_object_owners", share=2)
-@given(objects(), st.data())
-def test_an_object_belongs_to_whoever_names_it(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_an_object_belongs_to_whoever_names_it(sql: Sql, dice: Dice) -> None:
+    rows = objects(dice)
     known = named(rows["generations"], rows["uploads"])
-    asked = data.draw(st.permutations([*known, "nobody's", "nobody's, leaving", "o/"]))
+    asked = dice.shuffled([*known, "nobody's", "nobody's, leaving", "o/"])
     with scene(sql, **rows) as played:
         found = played.ask(orphans.list_orphans, object_keys=asked)
         foreseen = list_orphans(played.world, object_keys=asked)
@@ -128,13 +129,10 @@ def test_an_object_belongs_to_whoever_names_it(sql: Sql, rows: Rows, data: st.Da
 
 
 @holds("orphans.list_named_objects", share=3)
-@given(objects(), st.data())
-def test_what_must_be_there_is_told_between_two_keys(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
-    first, beyond = data.draw(
-        mostly(("o/", "o0"), data.draw(bounds(named(rows["generations"], rows["uploads"]))))
-    )
+@given(dices())
+def test_what_must_be_there_is_told_between_two_keys(sql: Sql, dice: Dice) -> None:
+    rows = objects(dice)
+    first, beyond = bounds(dice, named(rows["generations"], rows["uploads"]))
     given_ = {"first": first, "beyond": beyond, "settled_s": SETTLED_S}
     with scene(sql, **rows) as played:
         found = played.ask(orphans.list_named_objects, **given_)

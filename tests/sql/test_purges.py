@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from madar.db import purges
 from madar.db.purges import Purge
 from tests.sql import pictures
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import DANA, PEOPLE, mostly
+from tests.sql.pictures import DANA, PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import ANY, NOW, Scene, World, put, s, scene
 
@@ -122,60 +123,56 @@ def _name(world: World, *keys: str | None) -> None:
 # The properties.
 
 
-@st.composite
-def listed(draw: st.DrawFn) -> list[Row]:
+def listed(dice: Dice) -> list[Row]:
     """Some objects that are to leave, several at the same moment."""
     return [
         pictures.purge(
             number,
             key,
-            tries=draw(st.integers(0, 2)),
-            due_at=draw(st.sampled_from((s(-60), s(-60), NOW, s(0.000001), s(60)))),
+            tries=dice.number(0, 2),
+            due_at=dice.one(s(-60), s(-60), NOW, s(0.000001), s(60)),
             created_at=s(-60),
         )
         for number, key in zip(
-            draw(st.permutations(range(1, len(KEYS) + 1))),
-            draw(st.lists(st.sampled_from(KEYS), unique=True)),
+            dice.shuffled(range(1, len(KEYS) + 1)),
+            dice.some(KEYS),
             strict=False,
         )
     ]
 
 
-@st.composite
-def galleries(draw: st.DrawFn) -> Rows:
-    rows = draw(pictures.pictures(alive=False, attempts=1))
-    uploads = [
-        pictures.upload(n, user_id=draw(st.sampled_from(PEOPLE)))
-        for n in range(1, draw(st.integers(1, 4)))
-    ]
-    return rows | {"uploads": uploads, "purges": draw(listed())}
+def galleries(dice: Dice) -> Rows:
+    rows = pictures.pictures(dice, alive=False, attempts=1)
+    uploads = [pictures.upload(n, user_id=dice.one(*PEOPLE)) for n in range(1, dice.number(1, 4))]
+    return rows | {"uploads": uploads, "purges": listed(dice)}
 
 
 @holds("purges.insert_purges", share=2)
-@given(listed(), st.lists(st.sampled_from(KEYS), min_size=1), st.sampled_from((0, 60)))
+@given(dices(), st.lists(st.sampled_from(KEYS), min_size=1), st.sampled_from((0, 60)))
 def test_objects_are_named_once_and_due_anew(
-    sql: Sql, rows: list[Row], keys: list[str], after_s: float
+    sql: Sql, dice: Dice, keys: list[str], after_s: float
 ) -> None:
+    rows = listed(dice)
     with scene(sql, purges=rows) as played:
         played.play(purges.insert_purges, insert_purges, object_keys=keys, after_s=after_s)
 
 
 @holds("purges.insert_purges_of_uploads", share=2)
-@given(galleries())
-def test_all_uploads_of_who_leaves_are_named(sql: Sql, rows: Rows) -> None:
+@given(dices())
+def test_all_uploads_of_who_leaves_are_named(sql: Sql, dice: Dice) -> None:
+    rows = galleries(dice)
     with scene(sql, **rows) as played:
         for person in PEOPLE[:2]:
             played.play(purges.insert_purges_of_uploads, insert_purges_of_uploads, owner_id=person)
 
 
 @holds("purges.insert_purges_of_deleted", "purges.insert_purges_of_gone", share=2)
-@given(galleries(), st.data())
-def test_the_files_of_a_picture_leave_with_it_and_never_before(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_the_files_of_a_picture_leave_with_it_and_never_before(sql: Sql, dice: Dice) -> None:
+    rows = galleries(dice)
     ids = [row["id"] for row in rows["generations"]]
     with scene(sql, **rows) as played:
-        some = data.draw(st.lists(st.sampled_from(ids), unique=True))
+        some = dice.some(ids)
         played.play(purges.insert_purges_of_gone, insert_purges_of_gone, generation_ids=some)
         for one in ids:
             played.play(
@@ -184,18 +181,17 @@ def test_the_files_of_a_picture_leave_with_it_and_never_before(
 
 
 @holds("purges.claim_due_purges", "purges.delete_purges", "purges.postpone_purges", share=3)
-@given(listed(), st.data())
-def test_what_is_due_is_handed_out_in_order_and_settled_by_its_claim(
-    sql: Sql, rows: list[Row], data: st.DataObject
-) -> None:
+@given(dices())
+def test_what_is_due_is_handed_out_in_order_and_settled_by_its_claim(sql: Sql, dice: Dice) -> None:
+    rows = listed(dice)
     with scene(sql, purges=rows) as played:
-        claimed = _claim(played, n=data.draw(st.integers(1, 4)))
+        claimed = _claim(played, n=dice.number(1, 4))
         named = [one.object_key for one in claimed]
-        again = data.draw(st.lists(st.sampled_from(named), unique=True)) if named else []
+        again = dice.some(named) if named else []
         if again:
             played.play(purges.insert_purges, insert_purges, object_keys=again, after_s=0)
-        late = [_at_another_time(data, one) for one in claimed]
-        waits = {one: data.draw(st.sampled_from((5.0, 60.0))) for one in late[::2]}
+        late = [_at_another_time(dice, one) for one in claimed]
+        waits = {one: dice.one(5.0, 60.0) for one in late[::2]}
         played.play(purges.postpone_purges, postpone_purges, waits)
         played.play(purges.delete_purges, delete_purges, late[1:])
 
@@ -212,10 +208,10 @@ def _claim(played: Scene, *, n: int) -> list[Purge]:
     return claimed
 
 
-def _at_another_time(data: st.DataObject, claim: Purge) -> Purge:
+def _at_another_time(dice: Dice, claim: Purge) -> Purge:
     """Mostly as it was handed out."""
     moved = dataclasses.replace(claim, due_at=claim.due_at + s(1))
-    return data.draw(mostly(claim, moved))
+    return dice.mostly(claim, moved)
 
 
 _AFTER_S, _COUNTED_S = 60, 3600
@@ -231,22 +227,22 @@ def _may_go(world: World, row: Row) -> bool:
     return is_long_gone and (row["created_at"] < s(-_COUNTED_S) or is_closed)
 
 
-@st.composite
-def graveyards(draw: st.DrawFn) -> Rows:
+def graveyards(dice: Dice) -> Rows:
     """Pictures most of which were deleted, about as long ago as matters."""
-    rows = draw(galleries())
+    rows = galleries(dice)
     for row in rows["generations"]:
-        row["deleted_at"] = draw(mostly(s(-7200), s(-_AFTER_S), NOW, None))
-        row["gone_at"] = draw(mostly(None, s(-60)))
-        row["created_at"] = draw(st.sampled_from((s(-90000), s(-3601), s(-3600), NOW)))
+        row["deleted_at"] = dice.mostly(s(-7200), s(-_AFTER_S), NOW, None)
+        row["gone_at"] = dice.mostly(None, s(-60))
+        row["created_at"] = dice.one(s(-90000), s(-3601), s(-3600), NOW)
     return rows | {"users": pictures.users(deleted=[DANA]), "deleted_generations": []}
 
 
 @holds("purges.delete_deleted_generations", share=3)
-@given(graveyards(), st.integers(0, 9))
+@given(dices(), st.integers(0, 9))
 def test_rows_go_when_nothing_is_under_way_for_them_and_nobody_counts_them(
-    sql: Sql, rows: Rows, most: int
+    sql: Sql, dice: Dice, most: int
 ) -> None:
+    rows = graveyards(dice)
     with scene(sql, **rows) as played:
         before = played.world["generations"]
         may_go = {one for one, row in before.items() if _may_go(played.world, row)}
@@ -280,14 +276,13 @@ def _bury(world: World, generation_id: UUID) -> None:
 
 
 @holds("purges.delete_translations_of_account", share=2)
-@given(galleries(), st.data())
-def test_translations_of_a_persons_words_go_with_them(
-    sql: Sql, rows: Rows, data: st.DataObject
-) -> None:
+@given(dices())
+def test_translations_of_a_persons_words_go_with_them(sql: Sql, dice: Dice) -> None:
+    rows = galleries(dice)
     words = ("a cat", "a dog", "a hen")
     for row in rows["generations"]:
-        row["prompt_english"] = data.draw(st.sampled_from((None, *words)))
-        row["translation"] = data.draw(mostly("done", "pending"))
+        row["prompt_english"] = dice.one(None, *words)
+        row["translation"] = dice.mostly("done", "pending")
     translations = [
         {
             "prompt_hash": bytes([n]),
@@ -299,7 +294,7 @@ def test_translations_of_a_persons_words_go_with_them(
         for n, english in enumerate((*words, *words))
     ]
     with scene(sql, **rows, translations=translations) as played:
-        owner = data.draw(st.sampled_from(PEOPLE))
+        owner = dice.one(*PEOPLE)
         played.play(
             purges.delete_translations_of_account, delete_translations_of_account, owner_id=owner
         )

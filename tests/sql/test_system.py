@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from madar.db import migrate, system
 from tests.sql import pictures
 from tests.sql.connections import connected
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import DEADLINE_S, Row, Session, Sql
-from tests.sql.pictures import mostly
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, World, s, scene
 
@@ -35,13 +35,10 @@ def _heard(listener: Session, count: int) -> list[tuple[str, str]]:
     "system.ring_queue",
     share=0.5,
 )
-@given(pictures.pictures(most=3, attempts=1), st.data())
-def test_each_bell_is_heard_on_its_channel(
-    sql: Sql, rows: dict[str, list[Row]], data: st.DataObject
-) -> None:
-    rung = data.draw(
-        st.lists(st.sampled_from([row["id"] for row in rows["generations"]]), unique=True)
-    )
+@given(dices())
+def test_each_bell_is_heard_on_its_channel(sql: Sql, dice: Dice) -> None:
+    rows = pictures.pictures(dice, most=3, attempts=1)
+    rung = dice.some([row["id"] for row in rows["generations"]])
     with sql.committed(2) as (db, listener):
         for table in ("users", "generation_styles", "generations"):
             for row in rows[table]:
@@ -120,7 +117,7 @@ def test_the_clock_goes_on_within_a_transaction(sql: Sql) -> None:
 
 
 @holds("system.get_server", share=0.3)
-@given(st.lists(mostly("madar", "madar doctor", "psql", ""), max_size=3))
+@given(st.lists(st.sampled_from(("madar", "madar doctor", "psql", "")), max_size=3))
 def test_the_servers_connections_are_counted_without_our_own(sql: Sql, names: list[str]) -> None:
     with connected(sql, *names), sql.example() as db:
         server = db.call(system.get_server)

@@ -11,8 +11,9 @@ from hypothesis import strategies as st
 from madar.db import turns
 from tests.sql import pictures
 from tests.sql.attempt_models import held, is_alive, own_attempt, reopen, wake
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Conn, Row, Sql
-from tests.sql.pictures import AMAL, BADR, PEOPLE, mostly
+from tests.sql.pictures import AMAL, BADR, PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import (
     CLOCK,
@@ -230,55 +231,54 @@ def open_gate(world: World) -> None:
 # The properties.
 
 
-@st.composite
-def lines(draw: st.DrawFn, *, most: int = 9) -> Rows:
+def lines(dice: Dice, *, most: int = 9) -> Rows:
     """Pictures of three people, most of them in the line; some are at Fal, some are over."""
-    count = draw(st.integers(2, most))
+    count = dice.number(2, most)
     generations: list[Row] = []
     attempts: list[Row] = []
-    for new in draw(pictures.ids(count)):
-        row = draw(pictures.generation(new, alive=True))
-        row["created_at"] = draw(st.sampled_from((s(-60), s(-1))))
-        states = draw(mostly(("prepared",), ("sent",), ("unknown",), ("accepted",), ("failed",)))
-        attempt = draw(pictures.attempt(row, 1, states))
-        attempt["waiting_since"] = draw(mostly(s(-60), s(-1), None))
-        attempt["granted_at"] = draw(mostly(None, s(-60)))
-        attempt["polls"] = draw(st.sampled_from((0, 0, 0, 1, 2, 11)))
+    for new in pictures.ids(dice, count):
+        row = pictures.generation(dice, new, alive=True)
+        row["created_at"] = dice.one(s(-60), s(-1))
+        states = dice.mostly(("prepared",), ("sent",), ("unknown",), ("accepted",), ("failed",))
+        attempt = pictures.attempt(dice, row, 1, states)
+        attempt["waiting_since"] = dice.mostly(s(-60), s(-1), None)
+        attempt["granted_at"] = dice.mostly(None, s(-60))
+        attempt["polls"] = dice.one(0, 0, 0, 1, 2, 11)
         generations.append(row)
         attempts.append(attempt)
     turns_ = [
-        {"user_id": person, "last_at": draw(st.sampled_from((s(-7200), s(-3600), s(-60), NOW)))}
-        for person in draw(st.lists(st.sampled_from(PEOPLE), unique=True))
+        {"user_id": person, "last_at": dice.one(s(-7200), s(-3600), s(-60), NOW)}
+        for person in dice.some(PEOPLE)
     ]
     return {
         "users": pictures.users(),
         "generation_styles": [pictures.style()],
         "generations": generations,
         "attempts": attempts,
-        "fal_gate": [draw(st.one_of(st.just(pictures.gate()), pictures.gates()))],
+        "fal_gate": [dice.one(pictures.gate(), pictures.gates(dice))],
         "fal_turns": turns_,
-        "procrastinate_jobs": draw(pictures.wake_ups(generations)),
+        "procrastinate_jobs": pictures.wake_ups(dice, generations),
     }
 
 
 @holds("turns.grant_turns", share=4)
-@given(lines(), st.integers(0, 6), st.data())
-def test_free_places_go_to_the_first_of_the_line(
-    sql: Sql, rows: Rows, places: int, data: st.DataObject
-) -> None:
-    asking = data.draw(mostly(rows["generations"][0]["id"], None))
+@given(dices(), st.integers(0, 6))
+def test_free_places_go_to_the_first_of_the_line(sql: Sql, dice: Dice, places: int) -> None:
+    rows = lines(dice)
+    asking = dice.mostly(rows["generations"][0]["id"], None)
     with scene(sql, **rows) as played:
         played.play(turns.grant_turns, grant_turns, places=places, asking_id=asking)
 
 
 @holds("turns.join_line", "turns.has_line", "turns.count_waiting")
-@given(lines(), st.data())
-def test_who_waits_joins_the_line_once(sql: Sql, rows: Rows, data: st.DataObject) -> None:
+@given(dices())
+def test_who_waits_joins_the_line_once(sql: Sql, dice: Dice) -> None:
+    rows = lines(dice)
     with scene(sql, **rows) as played:
         for row, attempt in zip(rows["generations"], rows["attempts"], strict=True):
-            other = data.draw(st.sampled_from(rows["generations"]))["id"]
-            generation_id = data.draw(mostly(row["id"], other))
-            epoch = data.draw(mostly(row["lease_epoch"], row["lease_epoch"] - 1))
+            other = dice.one(*rows["generations"])["id"]
+            generation_id = dice.mostly(row["id"], other)
+            epoch = dice.mostly(row["lease_epoch"], row["lease_epoch"] - 1)
             lease = claimed(generation_id, epoch)
             played.play(turns.join_line, join_line, lease, seen(attempt["id"]))
         played.play(turns.count_waiting, count_waiting)
@@ -298,10 +298,11 @@ async def _resume(conn: Conn) -> set[UUID]:
 
 
 @holds("turns.get_gate", "turns.pause_gate", "turns.resume_gate", share=2)
-@given(lines(), st.lists(st.sampled_from(("pause", "resume")), min_size=1, max_size=3))
+@given(dices(), st.lists(st.sampled_from(("pause", "resume")), min_size=1, max_size=3))
 def test_a_pause_keeps_the_line_and_gives_its_time_back(
-    sql: Sql, rows: Rows, done: list[str]
+    sql: Sql, dice: Dice, done: list[str]
 ) -> None:
+    rows = lines(dice)
     with scene(sql, **rows) as played:
         for one in done:
             if one == "pause":
@@ -313,28 +314,29 @@ def test_a_pause_keeps_the_line_and_gives_its_time_back(
 
 
 @holds("turns.hold_gate", "turns.close_gate", "turns.open_gate", share=3)
-@given(pictures.gates(), st.data())
-def test_the_gate_closes_longer_the_longer_fal_fails(
-    sql: Sql, gate: Row, data: st.DataObject
-) -> None:
+@given(dices())
+def test_the_gate_closes_longer_the_longer_fal_fails(sql: Sql, dice: Dice) -> None:
+    gate = pictures.gates(dice)
     with scene(sql, fal_gate=[gate]) as played:
         played.play(turns.get_gate, get_gate)
-        if data.draw(st.booleans()):
-            played.play(turns.hold_gate, hold_gate, probe_s=data.draw(st.sampled_from((0.5, 30))))
-        if data.draw(mostly(True, False)):
+        if dice.one(False, True):
+            played.play(turns.hold_gate, hold_gate, probe_s=dice.one(0.5, 30))
+        if dice.mostly(True, False):
             bounds = {
-                "least_s": data.draw(st.sampled_from((0, 5, 600))),
-                "most_s": data.draw(st.sampled_from((1, 60, 7200))),
+                "least_s": dice.one(0, 5, 600),
+                "most_s": dice.one(1, 60, 7200),
             }
             played.play(turns.close_gate, close_gate, reason="rate_limited", **bounds)
-        if data.draw(st.booleans()):
+        if dice.one(False, True):
             played.play(turns.open_gate, open_gate)
 
 
 @holds("turns.insert_wake_ups")
-@given(lines(), st.data())
-def test_each_is_woken_by_one_job(sql: Sql, rows: Rows, data: st.DataObject) -> None:
-    ids = data.draw(st.lists(st.sampled_from([row["id"] for row in rows["generations"]])))
+@given(dices())
+def test_each_is_woken_by_one_job(sql: Sql, dice: Dice) -> None:
+    rows = lines(dice)
+    known = [row["id"] for row in rows["generations"]]
+    ids = [dice.one(*known) for _ in range(dice.number(0, 6))]
     with scene(sql, **rows) as played:
         played.play(turns.insert_wake_ups, insert_wake_ups, [*ids, UUID(int=10**9)])
 
@@ -376,24 +378,24 @@ def _finish(played: Scene, ids: list[UUID]) -> None:
     played.world = played.seen()
 
 
-def _rounds(played: Scene, places: int, data: st.DataObject) -> Iterator[list[UUID]]:
+def _rounds(played: Scene, places: int, dice: Dice) -> Iterator[list[UUID]]:
     """Turns, while one or several of those at Fal end between them."""
     while has_line(played.world):
         yield _grant(played, places)
         running = [one["generation_id"] for one in at_fal(played.world)]
-        _finish(played, running[: data.draw(st.integers(1, max(len(running), 1)))])
+        _finish(played, running[: dice.number(1, max(len(running), 1))])
 
 
 @holds("turns.grant_turns", share=0.3)
-@given(st.integers(1, 3), st.integers(0, 3), st.data())
+@given(st.integers(1, 3), st.integers(0, 3), dices())
 def test_fifty_of_one_person_delay_the_one_of_another_by_one_place_at_most(
-    sql: Sql, places: int, before: int, data: st.DataObject
+    sql: Sql, places: int, before: int, dice: Dice
 ) -> None:
     rows = crowd({AMAL: 50, BADR: 1})
     badrs = rows["attempts"][-1]
     badrs["waiting_since"] = None
     with scene(sql, **rows) as played:
-        rounds = _rounds(played, places, data)
+        rounds = _rounds(played, places, dice)
         for _ in range(before):
             assert set(next(rounds)) <= {AMAL}
 
@@ -415,11 +417,9 @@ def test_fifty_of_one_person_delay_the_one_of_another_by_one_place_at_most(
     st.fixed_dictionaries(dict.fromkeys(PEOPLE, st.integers(0, 6))).filter(
         lambda it: any(it.values())
     ),
-    st.data(),
+    dices(),
 )
-def test_a_place_goes_to_who_holds_the_fewest(
-    sql: Sql, sizes: dict[UUID, int], data: st.DataObject
-) -> None:
+def test_a_place_goes_to_who_holds_the_fewest(sql: Sql, sizes: dict[UUID, int], dice: Dice) -> None:
     with scene(sql, **crowd(sizes)) as played:
         while has_line(played.world):
             holding = Counter(
@@ -435,4 +435,4 @@ def test_a_place_goes_to_who_holds_the_fewest(
             assert len(granted) == 1
             assert holding[granted[0]] == min(holding[one] for one in wait)
             running = [one["generation_id"] for one in at_fal(played.world)]
-            _finish(played, data.draw(st.lists(st.sampled_from(running), unique=True)))
+            _finish(played, dice.some(running))
