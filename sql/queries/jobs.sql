@@ -47,7 +47,7 @@ SELECT g.id, g.user_id, g.style, g.state, g.step, g.error_code, g.fal_error, g.s
        (SELECT id
           FROM generations
          WHERE parent_id = g.id
-         ORDER BY created_at DESC
+         ORDER BY created_at DESC, id DESC
          LIMIT 1) AS asked_again_as
   FROM generations g
  WHERE g.id = $1;

@@ -131,7 +131,8 @@ def has_unclear_twin(world: World, *, attempt_id: UUID, endpoint: str, arguments
 
 
 def bind_fal_purge(world: World, *, id: int, due_at: Any, request_ids: list[str]) -> None:
-    [row] = [one for one in world["fal_purges"].values() if one["id"] == id] or [None]
+    known = [one for one in world["fal_purges"].values() if one["id"] is not ANY]
+    [row] = [one for one in known if one["id"] == id] or [None]
     if row is None or row["due_at"] != due_at:
         return
     del world["fal_purges"][row["attempt_id"], row["request_id"]]

@@ -127,14 +127,14 @@ def _announce(conn: Conn) -> Awaitable[Any]:
 
 # With the state in which each finds its attempt.
 _OF_ONE: dict[str, tuple[str, Statement]] = {
-    "mark_attempt_accepted": ("sent", _mark_accepted),
-    "mark_attempt_found": ("prepared", _mark_found),
-    "mark_attempt_unknown": ("sent", _mark_unknown),
-    "put_attempt_back": ("sent", _put_back),
-    "finish_step": ("accepted", _finish),
-    "retry_step": ("sent", _retry),
-    "fail_generation": ("sent", _fail),
-    "announce_result": ("sent", _announce),
+    "attempts.mark_attempt_accepted": ("sent", _mark_accepted),
+    "attempts.mark_attempt_found": ("prepared", _mark_found),
+    "attempts.mark_attempt_unknown": ("sent", _mark_unknown),
+    "attempts.put_attempt_back": ("sent", _put_back),
+    "attempts.finish_step": ("accepted", _finish),
+    "attempts.retry_step": ("sent", _retry),
+    "attempts.fail_generation": ("sent", _fail),
+    "attempts.announce_result": ("sent", _announce),
 }
 
 
@@ -170,7 +170,7 @@ def test_after_waiting_each_sees_that_its_generation_is_over(sql: Sql, name: str
 
         assert not waiting.result()
         assert holder.row("generations", id=FIRST) == before
-        is_fact = name == "mark_attempt_accepted"  # Fal has it, whoever wants it
+        is_fact = name == "attempts.mark_attempt_accepted"  # Fal has it, whoever wants it
         became = holder.row("attempts", id=attempt_id(FIRST))["state"]
         assert became == ("accepted" if is_fact else state)
 
@@ -251,33 +251,32 @@ def _pause(conn: Conn) -> Awaitable[list[UUID]]:
     return turns.pause_gate(conn, reason="why", reason_ar="لماذا")
 
 
-@pytest.mark.parametrize("statement", [_pause, turns.resume_gate])
-@pytest.mark.parametrize("is_over", [True, False])
-@holds("turns.pause_gate")
-def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(
-    sql: Sql,
-    statement: Statement,
-    is_over: bool,  # noqa: FBT001
-) -> None:
-    with sql.committed(2) as (holder, operator):
-        fill(holder, granted_at=s(-1))
-        operator.call(turns.pause_gate, reason="why", reason_ar="لماذا")
-        operator.execute("UPDATE attempts SET granted_at = now()")
-        hold(holder, FIRST)
-        waiting = operator.start(_coroutine(statement))
+_OF_ALL: dict[str, Statement] = {
+    "turns.pause_gate": _pause,
+    "turns.resume_gate": turns.resume_gate,
+}
 
-        assert waiting.is_waiting()
-        for one in IDS:
-            check_free(holder, "generations", one)
-            check_free(holder, "attempts", attempt_id(one))
-        if is_over:
-            holder.execute("UPDATE generations SET next_action_at = NULL WHERE id = $1", FIRST)
-        before = holder.row("generations", id=FIRST)
-        holder.commit()
-        answered = set(waiting.result())
-        assert answered == ({*IDS} - {FIRST} if is_over else {*IDS})
-        is_same = holder.row("generations", id=FIRST) == before
-        assert is_same == is_over
+
+@pytest.mark.parametrize("name", _OF_ALL)
+def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(sql: Sql, name: str) -> None:
+    for is_over in (True, False):
+        with sql.committed(2) as (holder, operator):
+            fill(holder, granted_at=s(-1))
+            operator.call(turns.pause_gate, reason="why", reason_ar="لماذا")
+            operator.execute("UPDATE attempts SET granted_at = now()")
+            hold(holder, FIRST)
+            waiting = operator.start(_coroutine(_OF_ALL[name]))
+
+            assert waiting.is_waiting()
+            for one in IDS:
+                check_free(holder, "generations", one)
+                check_free(holder, "attempts", attempt_id(one))
+            if is_over:
+                holder.execute("UPDATE generations SET next_action_at = NULL WHERE id = $1", FIRST)
+            before = holder.row("generations", id=FIRST)
+            holder.commit()
+            assert set(waiting.result()) == ({*IDS} - {FIRST} if is_over else {*IDS})
+            assert (holder.row("generations", id=FIRST) == before) == is_over
 
 
 @holds("purges.claim_due_purges")
@@ -351,51 +350,52 @@ def _of_account(conn: Conn) -> Awaitable[None]:
     return fal_purges.insert_fal_purges_of_account(conn, owner_id=AMAL)
 
 
-@pytest.mark.parametrize("statement", [_of_generation, _of_account])
-@pytest.mark.parametrize("is_sender_first", [True, False])
-@holds("attempts.mark_attempt_sent")
-def test_what_is_sent_while_its_picture_ends_is_named_or_does_not_leave(
-    sql: Sql,
-    statement: Statement,
-    is_sender_first: bool,  # noqa: FBT001
-) -> None:
+_NAMING: dict[str, Statement] = {
+    "fal_purges.insert_fal_purges_of_generations": _of_generation,
+    "fal_purges.insert_fal_purges_of_account": _of_account,
+}
+
+
+async def _send(conn: Conn) -> bool:
+    attempt = seen(attempt_id(FIRST))
+    return await attempts.mark_attempt_sent(
+        conn, claimed(FIRST, 1), attempt, endpoint="fal/draw", arguments={"seed": 1}
+    )
+
+
+def _ending(statement: Statement) -> Callable[[Conn], Any]:
     async def end(conn: Conn) -> None:
-        ended = "UPDATE generations SET deleted_at = now(), next_action_at = NULL"
-        await conn.execute(ended)
+        await conn.execute("UPDATE generations SET deleted_at = now(), next_action_at = NULL")
         await statement(conn)
 
-    async def send(conn: Conn) -> bool:
-        attempt = seen(attempt_id(FIRST))
-        return await attempts.mark_attempt_sent(
-            conn, claimed(FIRST, 1), attempt, endpoint="fal/draw", arguments={"seed": 1}
-        )
+    return end
 
+
+@pytest.mark.parametrize("name", _NAMING)
+def test_what_is_sent_while_its_picture_ends_is_named(sql: Sql, name: str) -> None:
     with sql.committed(2) as (sender, owner):
         fill(sender, granted_at=s(-1))
-        # Each time somebody is sent, so that the register has something to see.
-        assert sender.sql.run(_send_another(sender.conn))
         sender.begin()
         owner.begin()
-        if is_sender_first:
-            assert sender.sql.run(send(sender.conn))
-            waiting = owner.start(end)
-            assert waiting.is_waiting()
-            sender.commit()
-            waiting.result()
-            owner.commit()
-        else:
-            owner.sql.run(end(owner.conn))
-            pending = sender.start(send)
-            assert pending.is_waiting()
-            owner.commit()
-            assert not pending.result()
-            sender.commit()
-        named = {row["attempt_id"] for row in sender.rows("fal_purges")}
-        assert (attempt_id(FIRST) in named) == is_sender_first
+        assert sender.sql.run(_send(sender.conn))
+        waiting = owner.start(_ending(_NAMING[name]))
+        assert waiting.is_waiting()
+        sender.commit()
+        waiting.result()
+        owner.commit()
+
+        assert [row["attempt_id"] for row in sender.rows("fal_purges")] == [attempt_id(FIRST)]
 
 
-async def _send_another(conn: Conn) -> bool:
-    other = IDS[0]
-    return await attempts.mark_attempt_sent(
-        conn, claimed(other, 1), seen(attempt_id(other)), endpoint="fal/draw", arguments={}
-    )
+@pytest.mark.parametrize("name", [*_NAMING, "attempts.mark_attempt_sent"])
+def test_what_ends_while_it_is_sent_does_not_leave(sql: Sql, name: str) -> None:
+    with sql.committed(2) as (sender, owner):
+        fill(sender, granted_at=s(-1))
+        owner.begin()
+        owner.sql.run(_ending(_NAMING.get(name, _of_generation))(owner.conn))
+        pending = sender.start(_send)
+        assert pending.is_waiting()
+        owner.commit()
+
+        assert not pending.result()
+        assert not sender.rows("fal_purges")
