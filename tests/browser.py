@@ -35,5 +35,5 @@ def chromium() -> Generator[Browser]:
 def fresh(browser: Browser, **wishes: Any) -> Generator[BrowserContext]:
     """Somebody's first visit: without cookies, cache and memory. Certificates may be our own."""
     with contextlib.closing(browser.new_context(ignore_https_errors=True, **wishes)) as context:
-        context.set_default_timeout(10_000)
+        context.set_default_timeout(20_000)
         yield context

@@ -35,7 +35,7 @@ ASKED: dict[Language, tuple[str, str]] = {
 }
 
 COLORS = ["#c0394b", "#5b3df5"]
-SIZE_PX = (1240, 960)
+SIZE_PX = (1240, 938)
 SHARPNESS = 1.5
 
 

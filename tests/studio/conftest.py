@@ -9,7 +9,7 @@ from typing import Any
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, BrowserContext
+from playwright.sync_api import Browser, BrowserContext, expect
 
 from madar.api.studio_assets import assets
 from madar.local import postgres
@@ -18,6 +18,8 @@ from tests.product import Person
 from tests.studio.site import Site, opened_site
 from tests.studio.visit import AXE, Language, Theme, Visit, show_session
 
+# A busy machine is no failure.
+expect.set_options(timeout=15_000)
 _numbers = itertools.count()
 _here = Path(__file__).parent
 Visiting = Callable[..., Visit]

@@ -15,7 +15,7 @@ from madar.imaging.renditions import finalize
 from madar.settings import Settings
 from madar.simulator.config import GoogleClient
 from madar.simulator.renderer import Style, render, to_png
-from tests.product import Json, Person, Product, running_web, settings_for
+from tests.product import AMAL, Json, Person, Product, running_web, settings_for
 from tests.simulator.harness import serving
 
 LANTERN = "فانوس ذهبي"
@@ -71,12 +71,18 @@ def opened_site(
                 storage=str(folder / "files"),
                 google_redirect_uri=callback,
                 frontend_url=url,
-                **{"trash_days": 30, **overrides},
+                **{"trash_days": 30, "submit_unknown_after_s": 60, **overrides},
             )
             site = Site(settings=settings, fal=fal)
             with site.open, site.web:
                 site.up(listener)
                 yield site
+
+
+def newcomer(site: Site) -> Person:
+    """Amal, whom the page knows by sight, as if she had never been here."""
+    site.sign_in(AMAL).http.delete("/api/user").raise_for_status()
+    return site.sign_in(AMAL)
 
 
 # Pictures in any state, without the minute of work that leads there

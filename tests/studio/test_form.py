@@ -4,9 +4,9 @@ import pytest
 from playwright.sync_api import FilePayload, Locator, expect
 
 from tests.imaging.pictures import photo, png
-from tests.product import AMAL, Person
+from tests.product import Person
 from tests.studio.conftest import Visiting
-from tests.studio.site import LANTERN, Site
+from tests.studio.site import LANTERN, Site, newcomer
 from tests.studio.visit import Language, Visit
 from tests.studio.words import say
 
@@ -50,7 +50,7 @@ def check_filled(visit: Visit) -> None:
 
 
 def test_nothing_written_is_lost(visiting: Visiting, site: Site) -> None:
-    visit = visiting(site.sign_in(AMAL))
+    visit = visiting(newcomer(site), is_first=True)
     page = visit.page
     filled(visit)
 
@@ -77,7 +77,7 @@ def test_switching_the_language_keeps_scroll_and_focus(visiting: Visiting, amal:
     page.keyboard.press("Enter")
 
     expect(page.locator("html")).to_have_attribute("lang", "ar")
-    assert page.evaluate("scrollY") == 120
+    assert abs(page.evaluate("scrollY") - 120) <= 2  # lines are higher in Arabic
     assert page.evaluate("document.activeElement.lang") == "en"
     page.reload()
     expect(page.locator("html")).to_have_attribute("lang", "ar")
@@ -124,39 +124,47 @@ def test_a_chosen_picture_becomes_the_source(visit: Visit) -> None:
     expect(source(visit)).to_contain_text(say("create.source.kinds", "en"))
 
 
-_GIVE = """([bytes, way]) => {
+_GIVE = """([way, name, type, bytes, size]) => {
   const data = new DataTransfer();
-  data.items.add(new File([new Uint8Array(bytes)], "cup.png", {type: "image/png"}));
+  data.items.add(new File([new Uint8Array(bytes), new Uint8Array(size)], name, {type}));
   const given = {bubbles: true, cancelable: true, dataTransfer: data, clipboardData: data};
   const kind = way === "paste" ? ClipboardEvent : DragEvent;
   document.body.dispatchEvent(new kind(way, given));
 }"""
 
 
+def give(
+    visit: Visit, way: str, name: str, kind: str, content: bytes = b"", *, blank_bytes: int = 0
+) -> None:
+    """A file that somebody drops or pastes; the page's own script could not be told apart."""
+    visit.page.evaluate(_GIVE, [way, name, kind, list(content), blank_bytes])
+
+
 def test_a_picture_is_dropped_or_pasted_anywhere(visit: Visit) -> None:
-    page, picture = visit.page, list(PHOTO["buffer"])
-    overlay = page.get_by_text(say("create.source.overlay", "en"))
+    photo_of_a_cup = ("cup.png", "image/png", PHOTO["buffer"])
+    overlay = visit.page.get_by_text(say("create.source.overlay", "en"))
     expect(prompt(visit)).to_be_visible()
-    page.evaluate(_GIVE, [picture, "dragenter"])
+    give(visit, "dragenter", *photo_of_a_cup)
     expect(overlay).to_be_visible()
     visit.shoot("form-drop")
-    page.evaluate(_GIVE, [picture, "drop"])
+    give(visit, "drop", *photo_of_a_cup)
     expect(overlay).to_have_count(0)
     expect(source(visit)).to_contain_text(say("create.source.ready", "en"))
 
     source(visit).get_by_role("button", name=say("create.source.remove", "en")).click()
-    page.evaluate(_GIVE, [picture, "paste"])
+    give(visit, "paste", *photo_of_a_cup)
     expect(source(visit)).to_contain_text(say("create.source.ready", "en"))
 
 
 def test_what_cannot_be_a_source_is_refused_before_it_is_sent(visit: Visit) -> None:
-    refused: list[tuple[FilePayload, str]] = [
-        ({"name": "a.heic", "mimeType": "image/heic", "buffer": b"x"}, "HEIC"),
-        ({"name": "a.gif", "mimeType": "image/gif", "buffer": b"x"}, "PNG, JPEG"),
-        ({"name": "a.png", "mimeType": "image/png", "buffer": bytes(11 * 2**20)}, "10 MB"),
+    expect(prompt(visit)).to_be_visible()
+    refused = [
+        ("a.heic", "image/heic", 1, "HEIC"),
+        ("a.gif", "image/gif", 1, "PNG, JPEG"),
+        ("a.png", "image/png", 11 * 2**20, "10 MB"),
     ]
-    for file, words in refused:
-        choose_file(visit, file)
+    for name, kind, size, words in refused:
+        give(visit, "drop", name, kind, blank_bytes=size)
         expect(source(visit).get_by_role("alert")).to_contain_text(words)
 
     assert not any("/api/uploads" in url for url in visit.asked)

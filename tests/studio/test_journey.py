@@ -10,7 +10,7 @@ from madar.imaging.decode import decode
 from madar.imaging.limits import RESULT_SIDES
 from tests.product import Person
 from tests.studio.conftest import Visiting
-from tests.studio.site import LANTERN, Site
+from tests.studio.site import LANTERN, Site, newcomer
 from tests.studio.visit import Language, Visit
 from tests.studio.words import failure, say
 
@@ -66,6 +66,7 @@ def check_transparent(picture: Locator) -> None:
 def test_two_clicks_and_a_sentence_give_a_transparent_picture(
     visiting: Visiting, site: Site, language: Language
 ) -> None:
+    newcomer(site)
     theme = "light" if language == "en" else "dark"
     visit = visiting(language=language, theme=theme, reduced_motion="no-preference", is_first=True)
     page = visit.page

@@ -15,19 +15,8 @@ from tests.studio.words import say
 # Names of people, programs and formats, and what is written in code everywhere.
 NAMES = (
     *("Madar", "Google", "API", "PNG", "JPEG", "WebP", "HEIC", "curl", "fetch", "TypeScript"),
-    *(
-        "iPhone",
-        "ms",
-        "ws",
-        "Chrome",
-        "Linux",
-        "HeadlessChrome",
-        "httpx",
-        "JSON",
-        "Ctrl",
-        "Del",
-        "Esc",
-    ),
+    *("iPhone", "Chrome", "HeadlessChrome", "Linux", "python", "httpx"),
+    *("JSON", "GET", "ms", "ws", "Ctrl", "Esc"),
 )
 NARROW = 320
 

@@ -5,10 +5,10 @@ import re
 import pytest
 from playwright.sync_api import Locator, Route, WebSocketRoute, expect
 
-from tests.product import AMAL, Person
+from tests.product import Person
 from tests.studio import site as pictures
 from tests.studio.conftest import Visiting
-from tests.studio.site import LANTERN, Site
+from tests.studio.site import LANTERN, Site, newcomer
 from tests.studio.visit import Language, Visit
 from tests.studio.words import failure, say
 
@@ -270,8 +270,8 @@ def test_a_cut_socket_is_joined_again_and_the_truth_is_read(
 def test_an_ended_session_is_told_in_its_place_and_leads_back_to_the_same_form(
     visiting: Visiting, site: Site
 ) -> None:
-    amal = site.sign_in(AMAL)
-    visit = visiting(amal)
+    amal = newcomer(site)
+    visit = visiting(amal, is_first=True)
     prompt = visit.page.get_by_label(say("create.prompt", "en"), exact=True)
     made = ask(visit, LANTERN)
     pictures.draw(site, made, progress=40)

@@ -20,6 +20,8 @@ AXE = ROOT / "frontend" / "node_modules" / "axe-core" / "axe.min.js"
 _RULES = ("wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice")
 # Chromium says of each answer from 400 on that it failed; which those are is looked at by itself.
 _REFUSED = "Failed to load resource"
+# Addresses and colours, wherever they stand.
+_CODE = re.compile(r"\S+@\S+|#[0-9a-f]{3,6}\b")
 # Before any script of the page: shifts of its layout, each bar's way, broken policies.
 _WATCH = """
 window.watched = {shifts: [], bars: [], policies: []};
@@ -64,8 +66,9 @@ _ENGLISH = """() => {
   return found;
 }"""
 
+# A card's box is small, but the whole card takes the click that is meant for it.
 _TARGETS = """least => [...document.querySelectorAll(
-    "button, [role=button], summary, select, input:not([type=file]), textarea, nav a")]
+    "button, [role=button], summary, select, input:not([type=file], .check), textarea, nav a")]
   .map(one => one.matches("[type=radio], [type=checkbox]") ? one.closest("label") ?? one : one)
   .filter(one => one.checkVisibility() && !one.closest("[inert]"))
   .map(one => [one.getBoundingClientRect(), one])
@@ -141,7 +144,8 @@ class Visit:
     def english_words(self, names: Iterable[str]) -> set[str]:
         """In what is shown and said, apart from these names, code and what is marked as English."""
         texts: list[str] = self.page.evaluate(_ENGLISH)
-        words = {word for text in texts for word in re.findall(r"[A-Za-z]{2,}", text)}
+        prose = [_CODE.sub("", text) for text in texts]
+        words = {word for text in prose for word in re.findall(r"[A-Za-z]{2,}", text)}
         return words - set(names)
 
     def small_targets(self, least_px: int) -> list[str]:
