@@ -29,8 +29,9 @@ def links_of(page: httpx.Response) -> list[str]:
 
 
 def directives_of(page: httpx.Response) -> dict[str, str]:
-    policy = page.headers["content-security-policy"]
-    return dict(one.strip().partition(" ")[::2] for one in policy.split(";"))
+    policy: str = page.headers["content-security-policy"]
+    pairs = [one.strip().partition(" ") for one in policy.split(";")]
+    return {name: value for name, _, value in pairs}
 
 
 def test_each_screen_is_the_page_and_its_policy_lets_nobody_else_in(product: Product) -> None:

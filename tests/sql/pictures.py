@@ -245,7 +245,7 @@ def upload(n: int, **changed: Any) -> Row:
 
 
 def job(n: int, **changed: Any) -> Row:
-    return {
+    usual: Row = {
         "id": NUMBERED + n,
         "queue_name": "generations",
         "task_name": "generations.advance",
@@ -257,11 +257,12 @@ def job(n: int, **changed: Any) -> Row:
         "attempts": 0,
         "abort_requested": False,
         "worker_id": None,
-    } | changed
+    }
+    return usual | changed
 
 
 def fal_purge(n: int, attempt_id: UUID, **changed: Any) -> Row:
-    return {
+    usual: Row = {
         "id": NUMBERED + n,
         "attempt_id": attempt_id,
         "endpoint": "fal/draw",
@@ -273,12 +274,13 @@ def fal_purge(n: int, attempt_id: UUID, **changed: Any) -> Row:
         "tries": 0,
         "due_at": NOW,
         "created_at": NOW,
-    } | changed
+    }
+    return usual | changed
 
 
 def queued(id: UUID, **changed: Any) -> Row:
     """One as it is when somebody has just asked for it."""
-    return {
+    usual: Row = {
         "id": id,
         "user_id": AMAL,
         "prompt": "a cat",
@@ -306,7 +308,8 @@ def queued(id: UUID, **changed: Any) -> Row:
         "created_at": NOW,
         "updated_at": NOW,
         "deleted_at": None,
-    } | changed
+    }
+    return usual | changed
 
 
 def prepared(generation_id: UUID, **changed: Any) -> Row:

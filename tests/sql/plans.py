@@ -52,7 +52,7 @@ def _explained(conn: Conn, case: Case, planning: Planning) -> dict[str, Any]:
     words = SQL("({})").format(given) if case.arguments else SQL("")
     conn.execute("DEALLOCATE ALL")
     with conn.transaction(force_rollback=True):
-        conn.execute(cast("LiteralString", f"SET LOCAL plan_cache_mode = force_{planning}_plan"))
+        conn.execute(f"SET LOCAL plan_cache_mode = force_{planning}_plan")
         conn.execute(cast("LiteralString", f"PREPARE asked AS {_bare(case)}"))
         asked = SQL("EXPLAIN (ANALYZE, BUFFERS, FORMAT JSON) EXECUTE asked") + words
         row = conn.execute(asked).fetchone()

@@ -236,7 +236,7 @@ def scene(sql: Sql, **tables: Iterable[Row]) -> Generator[Scene]:
 def key_of(table: str, row: Row) -> Any:
     if table == "procrastinate_jobs" and row["queueing_lock"]:
         return row["queueing_lock"], row["status"]
-    parts = tuple(row[name] for name in _KEYS[table])
+    parts: tuple[Any, ...] = tuple(row[name] for name in _KEYS[table])
     return parts if len(parts) > 1 else parts[0]
 
 
@@ -253,7 +253,8 @@ def _as_told(foreseen: Any, answer: Any) -> Any:
         return foreseen > 0
     if isinstance(answer, set | list) and isinstance(foreseen, list):
         found = cast("list[Any]", foreseen)
-        is_bare = not any(isinstance(one, dict) for one in cast("list[Any]", list(answer)))
+        told = list(cast("Iterable[Any]", answer))
+        is_bare = not any(isinstance(one, dict) for one in told)
         bare = [_only(one) for one in found] if is_bare else found
         return set(bare) if isinstance(answer, set) else bare
     return foreseen

@@ -1,7 +1,7 @@
 """sql/queries/backups.sql: what a backup asks of the database, and what a restore writes there."""
 
 import contextlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from datetime import timedelta
 from uuid import UUID
 
@@ -32,7 +32,7 @@ _SHAPES: dict[str, tuple[str, ...]] = {
 
 
 @contextlib.contextmanager
-def _with_tables(sql: Sql, shapes: Sequence[str]) -> Iterator[Session]:
+def _with_tables(sql: Sql, shapes: Sequence[str]) -> Generator[Session]:
     with sql.example() as db:
         for n, shape in enumerate(shapes):
             for statement in shape.format(f"extra_{n}").split("; "):

@@ -182,8 +182,9 @@ def test_one_sees_ones_own_and_nobody_sees_anything(
                 {"id": owner.id, "user_id": owner.id, "session_token": credential.token_hash}
                 | {"expires_at": later, "ends_at": later},
             )
-            for row in [*everything, {"id": UUID(int=0), "deleted_at": None}]:
-                given: Row = {"owner_id": owner.id, "id": row["id"]}
+            unknown: Row = {"id": UUID(int=0), "deleted_at": None}
+            for row in [*everything, unknown]:
+                given: dict[str, Any] = {"owner_id": owner.id, "id": row["id"]}
                 document = db.call(generations.get_generation_document, **given)
                 seen = db.call(generations.get_seen_generation, credential, id=row["id"])
 

@@ -7,9 +7,9 @@ What holds at each commit is said in `_check_…`; what a statement does exactly
 """
 
 from collections import Counter
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import Any, cast
 from uuid import UUID
 
 from hypothesis import strategies as st
@@ -19,7 +19,7 @@ from psycopg.rows import dict_row
 from madar.db import attempts, fal_purges, generations, jobs, turns
 from madar.db.attempts import Attempt
 from madar.db.generations import Claimed
-from madar.domain.generations import AT_FAL, AttemptState, EndState
+from madar.domain.generations import AT_FAL, AttemptState
 from tests.sql import pictures
 from tests.sql.harness import Conn, Pending, Row, Session, Sql
 from tests.sql.pictures import AMAL, LIVE
@@ -27,7 +27,7 @@ from tests.sql.register import holds
 from tests.sql.scenes import s
 
 Did = str | None
-Doing = Callable[[Conn, "Worker"], Awaitable[Did]]
+Doing = Callable[[Conn, "Worker"], Coroutine[Any, Any, Did]]
 
 GENERATIONS = (UUID(int=1), UUID(int=2))
 WORKERS = st.integers(0, 2)
@@ -136,7 +136,7 @@ async def _finish(conn: Conn, worker: Worker) -> Did:
 
 async def _retry(conn: Conn, worker: Worker) -> Did:
     claim, attempt = _held(worker)
-    end_state = cast("EndState", "abandoned" if attempt.state == "unknown" else "failed")
+    end_state = "abandoned" if attempt.state == "unknown" else "failed"
     if attempt.state not in LIVE or claim.step == "finalize":
         return None
     done = await attempts.retry_step(
@@ -149,7 +149,7 @@ async def _retry(conn: Conn, worker: Worker) -> Did:
 
 async def _fail(conn: Conn, worker: Worker) -> Did:
     claim, attempt = _held(worker)
-    end_state = cast("EndState", "failed" if attempt.state == "prepared" else "abandoned")
+    end_state = "failed" if attempt.state == "prepared" else "abandoned"
     done = await attempts.fail_generation(
         conn, claim, attempt, end_state=end_state, error_code="timeout", fal_error=None
     )

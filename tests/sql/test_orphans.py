@@ -133,7 +133,7 @@ def test_an_object_belongs_to_whoever_names_it(sql: Sql, dice: Dice) -> None:
 def test_what_must_be_there_is_told_between_two_keys(sql: Sql, dice: Dice) -> None:
     rows = objects(dice)
     first, beyond = bounds(dice, named(rows["generations"], rows["uploads"]))
-    given_ = {"first": first, "beyond": beyond, "settled_s": SETTLED_S}
+    given_: dict[str, Any] = {"first": first, "beyond": beyond, "settled_s": SETTLED_S}
     with scene(sql, **rows) as played:
         found = played.ask(orphans.list_named_objects, **given_)
         assert in_any_order(found) == list_named_objects(played.world, **given_)

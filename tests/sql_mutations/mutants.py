@@ -112,7 +112,7 @@ def _nodes(node: Any) -> Iterator[Any]:
             yield from _nodes(one)
     elif isinstance(node, ast.Node):
         yield node
-        for name in node.__slots__:
+        for name in cast("tuple[str, ...]", getattr(node, "__slots__")):  # noqa: B009 - no stub has it
             yield from _nodes(getattr(node, name))
 
 

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,10 @@ class Tried:
     seconds: float
     is_sound: bool  # the tests ran, and what failed was one of them
     output: str
+
+
+def _given(server: Any, *_: object, **__: object) -> Any:
+    return server
 
 
 @dataclass(frozen=True)
@@ -125,7 +130,7 @@ def _be_child(
             for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
                 del sys.modules[name]
         shared: Any = _Shared(server)
-        postgres.start = lambda *_, **__: shared
+        postgres.start = partial(_given, shared)
         code = pytest.main(
             [*tests, "-x", "-rfE", "--tb=line", "--assert=plain", *words_of(profile)]
         )
