@@ -237,7 +237,7 @@ def key_of(table: str, row: Row) -> Any:
     if table == "procrastinate_jobs" and row["queueing_lock"]:
         return row["queueing_lock"], row["status"]
     parts: tuple[Any, ...] = tuple(row[name] for name in _KEYS[table])
-    return parts if len(parts) > 1 else parts[0]
+    return parts[0] if len(parts) == 1 else parts
 
 
 def put(world: World, table: str, **row: Any) -> Row:
