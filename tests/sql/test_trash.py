@@ -51,10 +51,11 @@ def in_trash(pictures: list[Row], now: datetime) -> list[Row]:
 
 def gone_for_good(rows: list[Row], now: datetime) -> dict[UUID, Row]:
     """What changes of rows that leave the trash."""
-    return {
-        row["id"]: {"gone_at": None, "version": row["version"] + 1, "updated_at": now}
-        for row in rows
-    }
+    changes: dict[UUID, Row] = {}
+    for row in rows:
+        after = {"gone_at": None, "version": row["version"] + 1, "updated_at": now}
+        changes[row["id"]] = {name: value for name, value in after.items() if row[name] != value}
+    return changes
 
 
 def changed(seen: dict[str, Change]) -> dict[Any, Row]:
