@@ -61,7 +61,7 @@ def measured(server: postgres.Server, size: int) -> list[Measured]:
     migrate.up(dsn)
     seed(dsn, size)
     print(f"{size:,} generations seeded in {time.monotonic() - began:.0f} s", file=sys.stderr)
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as conn:
         return [of_case(conn, owner, case) for owner, case in in_order(conn, size)]
 
 

@@ -55,7 +55,7 @@ def crowd(server: postgres.Server) -> Generator[Conn]:
     dsn = server.create_database(CROWD)
     migrate.up(dsn)
     seed(dsn, TOTAL)
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as conn:
         yield conn
 
 
@@ -96,7 +96,7 @@ async def run(conn: Connection, case: Case) -> None:
 def test_the_queries_of_the_release_before_go_on(server: postgres.Server, crowd: Conn) -> None:
     dsn = server.create_database("forward")
     migrate.up(dsn, only=[f"{number:04}" for number in range(1, int(history.FIRST))])
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as conn:
         for release in history.releases():
             copy_rows(crowd, conn)
             asked = [

@@ -118,7 +118,7 @@ class Looked:
 def looked(postgres_server: postgres.Server) -> Generator[dict[int, dict[str, Looked]]]:
     dsn = postgres_server.create_database("crowd", template="template_madar")
     seed(dsn, TOTAL, sentences=SENTENCES)
-    with psycopg.connect(dsn, autocommit=True) as conn:
+    with psycopg.connect(dsn, autocommit=True, prepare_threshold=None) as conn:
         every = {owner: list(cases(conn, TOTAL, owner)) for owner in (BADR, AMAL)}
         hers = [case for case in every[AMAL] if case.name in AMALS]
         found: dict[int, dict[str, Looked]] = {BADR: {}, AMAL: {}}
