@@ -17,6 +17,9 @@ from tests.sql.asked import AMAL, BADR, Case, cases
 from tests.sql.crowd import make_backlog, seed
 from tests.sql.plans import Cost, cost_of, plannings_of
 
+# To seed is most of it, and a busy machine is no failure.
+pytestmark = pytest.mark.timeout(600)
+
 TOTAL = 100_000
 # So few sentences, each of which has its search document made once; a prime number.
 SENTENCES = 1_999
