@@ -70,4 +70,6 @@ def lost_reports(http: httpx.Client, settings: Settings) -> str | None:
 
 
 def event_of(sink: Sink, tag: str, value: str) -> Json | None:
-    return next((event for event in sink.events if event["tags"].get(tag) == value), None)
+    """An error's; a busy machine may have others to tell of."""
+    found = (event for event in sink.events if event["tags"].get(tag) == value)
+    return next((event for event in found if "exception" in event), None)
