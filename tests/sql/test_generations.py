@@ -275,7 +275,7 @@ def test_the_estimate_is_told_in_whole_seconds_and_never_of_the_past(
         assert told == (math.ceil(tenths / 10) if tenths > 0 else None)
 
 
-@holds("generations.get_download", "generations.lock_generation", "generations.lock_wish")
+@holds("generations.get_download", "generations.lock_generation", "generations.lock_wish", share=2)
 @given(two_people)
 def test_what_is_asked_about_ones_own_is_answered(sql: Sql, owners: list[Owner]) -> None:
     with sql.example() as db:
