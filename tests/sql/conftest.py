@@ -11,14 +11,17 @@ from tests.sql.harness import Sql, opened
 from tests.sql.recorder import recorder, recording
 
 
-@pytest.fixture(scope="session", autouse=True)
+@pytest.fixture(scope="package", autouse=True)
 def _recording(postgres_server: postgres.Server) -> Generator[None]:
+    """Here only: elsewhere a query may well be asked with what nobody foresaw."""
     with psycopg.connect(postgres_server.dsn("template_madar")) as conn:
         described = describe(conn)
     by_name = {f"{call.aggregate}.{call.name}": call for call in calls()}
-    recorder.watchers.append(Watching(described=described, calls=by_name))
+    watching = Watching(described=described, calls=by_name)
+    recorder.watchers.append(watching)
     with recording():
         yield
+    recorder.watchers.remove(watching)
 
 
 @pytest.fixture(scope="session")

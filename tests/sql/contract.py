@@ -47,8 +47,12 @@ PYTHON: dict[str, tuple[type, ...]] = {
     "uuid": (UUID,),
     "varchar": (str,),
 }
-# Parameters that are handed over in PostgreSQL's own words, since Python has no infinite time.
+# Parameters that are handed over in PostgreSQL's own words: Python has no infinite time, and for
+# thousands of ids psycopg is slow (`array_of`).
 IN_WORDS = {
+    "live.list_changed_ids": {"owner_ids"},
+    "live.list_news": {"ids", "versions"},
+    "sessions.list_ended_sessions": {"ids", "owner_ids"},
     "gallery.list_newest_documents": {"before_at"},
     "gallery.find_documents": {"after_at", "after_weight"},
 }

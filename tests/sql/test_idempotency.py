@@ -117,7 +117,7 @@ class Idempotency(Story):
     "idempotency.delete_idempotency_keys",
 )
 def test_a_key_has_one_answer_for_a_day(sql: Sql) -> None:
-    sql.check(Idempotency, share=2)
+    sql.check(Idempotency, share=5)
 
 
 @holds("idempotency.insert_idempotency_key", "idempotency.set_idempotent_response", share=0.3)

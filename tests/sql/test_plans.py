@@ -60,7 +60,7 @@ BUDGETS = {
     "list_due_generations": 80,
     "get_seconds_until_due": 120,
     "has_line": 5,
-    "grant_turns": 300,
+    "grant_turns": 1_500,
     "extend_leases": 900,
     # limits
     "take_rate": 10,
