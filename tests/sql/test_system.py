@@ -135,3 +135,14 @@ def test_the_servers_connections_are_counted_without_our_own(sql: Sql, names: li
     assert not server.is_replica
     assert server.max_connections == most["n"] - sum(row["n"] for row in reserved)
     assert server.other_connections == others["n"] >= sum("madar" not in name for name in names)
+
+
+@holds("system.get_session")
+@given(st.integers(1, 59), st.sampled_from(("UTC", "Asia/Riyadh")))
+def test_a_session_says_what_limits_it_has(sql: Sql, seconds: int, zone: str) -> None:
+    with sql.example() as db:
+        db.execute(f"SET LOCAL lock_timeout = '{seconds}s'")
+        db.execute(f"SET LOCAL timezone = '{zone}'")
+        session = db.call(system.get_session)
+
+    assert (session.lock_timeout, session.timezone) == (f"{seconds}s", zone)

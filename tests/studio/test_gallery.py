@@ -205,6 +205,7 @@ def test_what_was_liked_elsewhere_is_seen_after_a_reload_and_deleted_at_once(
     five: Visit, amal: Person
 ) -> None:
     first = amal.get("/api/generations").json()["generations"][0]["id"]
+    cards(five).first.get_by_role("img").evaluate("one => one.decode()")  # or it would be missed
     amal.http.delete(f"/api/generations/{first}")
 
     expect(cards(five)).to_have_count(4)

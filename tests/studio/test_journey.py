@@ -124,7 +124,7 @@ def test_doubled_and_lost_answers_show_each_picture_once(visit: Visit, site: Sit
     for prompt in ("a heart", "a star"):
         write(visit, prompt)
         visit.page.keyboard.press("Control+Enter")
-        expect(slot(visit, "done").get_by_role("heading")).to_have_text(prompt, timeout=60_000)
+        expect(slot(visit, "done").get_by_role("heading")).to_have_text(prompt, timeout=100_000)
 
     recent = visit.page.get_by_role("region", name=say("gallery.recent", "en"))
     expect(recent.get_by_role("img", name="a heart")).to_have_count(1)
