@@ -71,7 +71,7 @@ def opened_site(
                 storage=str(folder / "files"),
                 google_redirect_uri=callback,
                 frontend_url=url,
-                **{"trash_days": 30, "submit_unknown_after_s": 60, **overrides},
+                **{"trash_days": 30, "submit_unknown_after_s": 10, **overrides},
             )
             site = Site(settings=settings, fal=fal)
             with site.open, site.web:
