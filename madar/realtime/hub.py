@@ -146,10 +146,6 @@ class Hub:
         return list(self._followed)
 
     @property
-    def is_ending(self) -> bool:
-        return self._ending is not None
-
-    @property
     def connections(self) -> int:
         """How many are open. May be asked from another thread."""
         return len(self._inboxes)

@@ -1,6 +1,5 @@
 """What live connections of all kinds share in one process."""
 
-import asyncio
 from dataclasses import dataclass, field
 
 from madar.db.pool import Pool
@@ -10,7 +9,7 @@ from madar.realtime.hub import Hub
 from madar.realtime.messages import Finish
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(kw_only=True)
 class Live:
     """`finish` makes of what PostgreSQL built what a reader of a language sees."""
 
@@ -18,16 +17,11 @@ class Live:
     pool: Pool
     finish: Finish
     exit: Exit = field(default_factory=Exit)
-    leaving: asyncio.Event = field(default_factory=asyncio.Event)
-
-    @property
-    def is_leaving(self) -> bool:
-        """Whether nobody new should be sent to this process."""
-        return self.leaving.is_set()
+    is_leaving: bool = False  # nobody new should be sent to this process
 
     def leave(self) -> None:
         """Everything goes on for a moment, but whoever asks is told to go elsewhere next."""
-        self.leaving.set()
+        self.is_leaving = True
 
     def stop(self, ending: Ending) -> None:
         """Every connection ends by itself then, whatever its kind."""
