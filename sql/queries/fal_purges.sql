@@ -62,13 +62,13 @@ SELECT id, endpoint, request_id, CASE WHEN request_id IS NULL THEN arguments END
 -- attempt may have learnt its request's id meanwhile.
 UPDATE fal_purges p
    SET due_at = now() + make_interval(secs => $2)
-  FROM (SELECT id
-          FROM fal_purges
-         WHERE due_at <= now()
-         ORDER BY due_at, id
-         LIMIT $1
-           FOR UPDATE SKIP LOCKED) due
- WHERE p.id = due.id
+ WHERE id = ANY (ARRAY(
+           SELECT id
+             FROM fal_purges
+            WHERE due_at <= now()
+            ORDER BY due_at, id
+            LIMIT $1
+              FOR UPDATE SKIP LOCKED))
 RETURNING p.id, p.attempt_id, p.endpoint, p.arguments, p.sent_at, p.is_cancelled, p.keeps_payload,
           p.tries, p.due_at,
           coalesce(p.request_id,

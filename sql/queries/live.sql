@@ -122,7 +122,8 @@ SELECT (SELECT coalesce(json_agg(d.document ORDER BY changed.n), '[]')
 -- name: delete_old_deletions(n) exec
 -- For a worker: at most n, of more than a day ago.
 DELETE FROM deleted_generations
- WHERE id IN (SELECT id
-                FROM deleted_generations
-               WHERE deleted_at < now() - interval '1 day'
-               LIMIT $1);
+ WHERE id = ANY (ARRAY(
+           SELECT id
+             FROM deleted_generations
+            WHERE deleted_at < now() - interval '1 day'
+            LIMIT $1));

@@ -44,13 +44,13 @@ SELECT DISTINCT object_key
 -- For a worker: what is due and in nobody's hands. If it dies over them, they are due again.
 UPDATE purges p
    SET due_at = now() + make_interval(secs => $2)
-  FROM (SELECT id
-          FROM purges
-         WHERE due_at <= now()
-         ORDER BY due_at, id
-         LIMIT $1
-           FOR UPDATE SKIP LOCKED) due
- WHERE p.id = due.id
+ WHERE id = ANY (ARRAY(
+           SELECT id
+             FROM purges
+            WHERE due_at <= now()
+            ORDER BY due_at, id
+            LIMIT $1
+              FOR UPDATE SKIP LOCKED))
 RETURNING p.id, p.object_key, p.tries, p.due_at;
 
 -- name: delete_purges(ids, due_ats) exec
@@ -75,17 +75,18 @@ UPDATE purges p
 -- worker that died while it stored them told nobody.
 WITH gone AS (
     DELETE FROM generations
-     WHERE id IN (SELECT g.id
-                    FROM generations g
-                   WHERE g.deleted_at < now() - make_interval(secs => $1)
-                     AND g.gone_at IS NULL
-                     AND (g.created_at < now() - make_interval(secs => $2)
-                          OR EXISTS (SELECT
-                                       FROM users
-                                      WHERE id = g.user_id
-                                        AND deleted_at IS NOT NULL))
-                   LIMIT $3
-                     FOR UPDATE OF g SKIP LOCKED)
+     WHERE id = ANY (ARRAY(
+               SELECT g.id
+                 FROM generations g
+                WHERE g.deleted_at < now() - make_interval(secs => $1)
+                  AND g.gone_at IS NULL
+                  AND (g.created_at < now() - make_interval(secs => $2)
+                       OR EXISTS (SELECT
+                                    FROM users
+                                   WHERE id = g.user_id
+                                     AND deleted_at IS NOT NULL))
+                LIMIT $3
+                  FOR UPDATE OF g SKIP LOCKED))
     RETURNING id, master_key, result_image_key, thumbnail_key
 ), purge AS (
     INSERT INTO purges (object_key)

@@ -54,30 +54,30 @@ RETURNING g.id;
 -- name: clear_trash(n) many
 -- For a worker: the same for what has lain there long enough, the longest first, at most n; and for
 -- all that a deleted account left there.
-UPDATE generations g
+UPDATE generations
    SET gone_at = NULL,
        version = version + 1,
        updated_at = now()
-  FROM (SELECT id
-          FROM generations
-         WHERE deleted_at IS NOT NULL
-           AND gone_at IS NOT NULL
-           AND id IN (SELECT id
-                        FROM generations
-                       WHERE deleted_at IS NOT NULL
-                         AND gone_at <= now()
-                       UNION
-                      SELECT g.id
-                        FROM users u
-                        JOIN generations g ON g.user_id = u.id
-                       WHERE u.deleted_at IS NOT NULL
-                         AND g.deleted_at IS NOT NULL
-                         AND g.gone_at IS NOT NULL)
-         ORDER BY gone_at
-         LIMIT $1
-           FOR NO KEY UPDATE SKIP LOCKED) due
- WHERE g.id = due.id
-RETURNING g.id;
+ WHERE id = ANY (ARRAY(
+           SELECT id
+             FROM generations
+            WHERE deleted_at IS NOT NULL
+              AND gone_at IS NOT NULL
+              AND id IN (SELECT id
+                           FROM generations
+                          WHERE deleted_at IS NOT NULL
+                            AND gone_at <= now()
+                          UNION
+                         SELECT g.id
+                           FROM users u
+                           JOIN generations g ON g.user_id = u.id
+                          WHERE u.deleted_at IS NOT NULL
+                            AND g.deleted_at IS NOT NULL
+                            AND g.gone_at IS NOT NULL)
+            ORDER BY gone_at
+            LIMIT $1
+              FOR NO KEY UPDATE SKIP LOCKED))
+RETURNING id;
 
 -- name: get_deletion(object_key) maybe
 -- For a reader with a signed link: a row where the picture that the object belongs to is deleted.

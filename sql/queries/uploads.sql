@@ -38,15 +38,16 @@ SELECT count(*)::int AS files, coalesce(sum(file_size), 0)::bigint AS bytes
 -- For a worker: what no generation was made from by now, a batch at a time, with its objects.
 WITH unused AS (
     DELETE FROM uploads
-     WHERE id IN (SELECT u.id
-                    FROM uploads u
-                   WHERE u.created_at < now() - make_interval(secs => $1)
-                     AND NOT EXISTS (SELECT
-                                       FROM generations
-                                      WHERE source_upload_id = u.id)
-                   ORDER BY u.created_at
-                   LIMIT $2
-                     FOR UPDATE SKIP LOCKED)
+     WHERE id = ANY (ARRAY(
+               SELECT u.id
+                 FROM uploads u
+                WHERE u.created_at < now() - make_interval(secs => $1)
+                  AND NOT EXISTS (SELECT
+                                    FROM generations
+                                   WHERE source_upload_id = u.id)
+                ORDER BY u.created_at
+                LIMIT $2
+                  FOR UPDATE SKIP LOCKED))
     RETURNING object_key, thumbnail_key
 )
 INSERT INTO purges (object_key)

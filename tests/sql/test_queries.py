@@ -3,9 +3,13 @@
 import dataclasses
 import re
 from collections.abc import Iterator
+from typing import Any
 
 import psycopg
 import pytest
+from pglast import ast, parse_sql
+from pglast.enums import SubLinkType
+from pglast.visitors import Visitor
 
 from madar.local import postgres
 from tests.sql.contract import calls, describe
@@ -88,6 +92,43 @@ def test_a_query_without_an_owner_says_for_whom_it_is() -> None:
 def test_no_query_takes_all_columns() -> None:
     for query in ALL.values():
         assert "*" not in re.sub(r"count\(\*\)|\) \* |\* \$|- 1\) \*", "", query.sql.decode())
+
+
+class _Batches(Visitor):
+    """Whether what is written is chosen, up to a limit, where it is chosen again for each row."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.are_chosen_again = False
+
+    def visit_SelectStmt(self, ancestors: Any, node: Any) -> None:  # noqa: N802
+        above = list(_above(ancestors))
+        is_written = any(isinstance(one, ast.UpdateStmt | ast.DeleteStmt) for one in above)
+        if node.limitCount is not None and is_written:
+            self.are_chosen_again |= isinstance(above[0], ast.RangeSubselect) or (
+                isinstance(above[0], ast.SubLink)
+                and above[0].subLinkType == SubLinkType.ANY_SUBLINK
+            )
+
+
+def _above(ancestors: Any) -> Iterator[Any]:
+    """The nodes around one, from the inside."""
+    while ancestors is not None:
+        if isinstance(ancestors.node, ast.Node):
+            yield ancestors.node
+        ancestors = ancestors.parent
+
+
+def test_a_batch_is_chosen_once() -> None:
+    """An array is.
+
+    In a join PostgreSQL may choose anew for each row; as it passes over what it has changed, more is
+    written than the limit says.
+    """
+    for name, query in ALL.items():
+        batches = _Batches()
+        batches(parse_sql(query.sql.decode()))
+        assert not batches.are_chosen_again, name
 
 
 def test_a_wrong_parameter_is_a_type_error() -> None:
