@@ -73,7 +73,7 @@ def make_and_delete(product: Product, person: Person, asked: Deletion) -> str:
 
 
 def test_deleted_at_any_moment_nothing_is_left(
-    start: Start, capsys: pytest.CaptureFixture[str]
+    start: Start, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     product = start(trash_days=30, fal_concurrency=8)
     people = [product.sign_in(AMAL) for _ in range(AT_ONCE)]
@@ -102,6 +102,7 @@ def test_deleted_at_any_moment_nothing_is_left(
     with capsys.disabled():
         print(f"\n[{DELETIONS} deleted: {counted}]")  # noqa: T201
     assert all(counted.values()), counted
+    assert "generation.stumbled" not in caplog.text
     assert objects(product) == []
     assert people[0].get("/api/generations").json()["pagination"]["total"] == 0
     assert people[0].get("/api/trash").json()["pagination"]["total"] == 0
