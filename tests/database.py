@@ -1,5 +1,6 @@
 """What a test asks of the database itself, over one connection."""
 
+import threading
 from typing import Any, LiteralString, cast
 
 import psycopg
@@ -10,22 +11,25 @@ class Database:
     """Connected when it is first asked, and again where somebody cut the connection.
 
     PostgreSQL starts a process for each connection; a test that waits asks fifty times a second.
+    Threads may share it.
     """
 
     def __init__(self, dsn: str) -> None:
         self._dsn = dsn
         self._conn: psycopg.Connection[DictRow] | None = None
+        self._lock = threading.Lock()
 
     def run(self, statement: str, *given: Any) -> list[dict[str, Any]]:
         """The rows, where there are any; committed."""
-        conn = self._conn or self._connect()
-        try:
-            return _run(conn, statement, given)
-        except psycopg.OperationalError:
-            if not conn.broken:
-                raise
-            conn.close()
-            return _run(self._connect(), statement, given)
+        with self._lock:
+            conn = self._conn or self._connect()
+            try:
+                return _run(conn, statement, given)
+            except psycopg.OperationalError:
+                if not conn.broken:
+                    raise
+                conn.close()
+                return _run(self._connect(), statement, given)
 
     def close(self) -> None:
         if self._conn:
