@@ -1110,7 +1110,11 @@ CREATE TABLE public.generations (
     gone_at timestamp with time zone,
     promised_at timestamp with time zone,
     expected_at timestamp with time zone,
+    draw_step integer,
+    draw_steps integer,
     CONSTRAINT generations_completed_has_files CHECK (((state <> 'completed'::text) OR ((master_key IS NOT NULL) AND (result_image_key IS NOT NULL) AND (thumbnail_key IS NOT NULL) AND (completed_at IS NOT NULL)))),
+    CONSTRAINT generations_draw_step_range CHECK (((draw_step >= 0) AND (draw_step <= draw_steps))),
+    CONSTRAINT generations_draw_steps_together CHECK (((draw_step IS NULL) = (draw_steps IS NULL))),
     CONSTRAINT generations_failed_has_code CHECK (((state = ANY (ARRAY['reviving'::text, 'failed'::text])) = (error_code IS NOT NULL))),
     CONSTRAINT generations_hundred_means_completed CHECK (((fal_progress = 100) = (state = 'completed'::text))),
     CONSTRAINT generations_input_known CHECK (((input_type)::text = ANY ((ARRAY['text'::character varying, 'image'::character varying])::text[]))),
@@ -1157,6 +1161,12 @@ COMMENT ON COLUMN public.generations.promised_at IS 'When it was to be done by t
 --
 
 COMMENT ON COLUMN public.generations.expected_at IS 'When it is to be done by the newest estimate.';
+
+--
+-- Name: COLUMN generations.draw_step; Type: COMMENT; Schema: public; Owner: -
+--
+
+COMMENT ON COLUMN public.generations.draw_step IS 'Of draw_steps, as Fal last told of a running drawing; NULL: it has not told.';
 
 --
 -- Name: style_paces; Type: VIEW; Schema: public; Owner: -
@@ -1369,6 +1379,10 @@ CREATE VIEW public.generation_documents AS
                     WHEN (g.step = 'translate'::text) THEN 'processing'::text
                     ELSE 'finalizing'::text
                 END AS stage,
+                CASE
+                    WHEN ((g.state = 'processing'::text) AND (g.step = 'draw'::text) AND (g.draw_steps IS NOT NULL)) THEN json_build_object('done', g.draw_step, 'total', g.draw_steps)
+                    ELSE NULL::json
+                END AS steps,
                 CASE
                     WHEN (g.state = 'queued'::text) THEN g.queue_position
                     ELSE NULL::integer

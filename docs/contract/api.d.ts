@@ -595,6 +595,7 @@ export interface components {
             progress: number;
             /** @enum {string} */
             stage?: "queued" | "processing" | "generating" | "finalizing";
+            steps?: components["schemas"]["StepsOut"];
             queuePosition?: number;
             estimatedTimeSeconds?: number;
             pauseReason?: string;
@@ -773,6 +774,11 @@ export interface components {
             favoriteStyle: string;
             /** Format: date-time */
             joinedAt: string;
+        };
+        /** @description Of a drawing, as Fal tells of it. */
+        StepsOut: {
+            done: number;
+            total: number;
         };
         StyleOut: {
             id: string;

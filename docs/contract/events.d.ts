@@ -79,6 +79,7 @@ export interface GenerationOut {
   status: "queued" | "processing" | "completed" | "failed";
   progress: number;
   stage?: "queued" | "processing" | "generating" | "finalizing";
+  steps?: StepsOut;
   queuePosition?: number;
   estimatedTimeSeconds?: number;
   pauseReason?: string;
@@ -101,6 +102,13 @@ export interface GenerationOut {
   retryable?: boolean;
   createdAt: string;
   completedAt?: string;
+}
+/**
+ * Of a drawing, as Fal tells of it.
+ */
+export interface StepsOut {
+  done: number;
+  total: number;
 }
 /**
  * Links work for 10 to 15 minutes; asking again gives new ones.
@@ -249,6 +257,7 @@ export interface Progress {
   status: "queued" | "processing";
   progress: number;
   stage: "queued" | "processing" | "generating" | "finalizing";
+  steps?: StepsOut;
   queuePosition?: number;
   pauseReason?: string;
   estimatedTimeRemaining?: number;

@@ -89,10 +89,11 @@ async def _show(work: Work, status: Waiting | Running) -> Outcome | None:
     next_s = next_poll_s(work.attempt.polls, poll_min_s=settings.poll_min_s)
     if isinstance(status, Waiting):
         state: State = "queued"
-        position, percent, word = status.position, 0, "IN_QUEUE"
+        position, steps, percent, word = status.position, None, 0, "IN_QUEUE"
     else:
         state, position, word = "processing", None, "IN_PROGRESS"
-        percent = progress.running(claimed.step, status.log_lines)
+        steps = progress.steps_of(status.log_lines)
+        percent = progress.running(claimed.step, steps)
     seen = (claimed.fal_status, claimed.queue_position, claimed.fal_progress)
     if seen == (word, position, max(percent, claimed.fal_progress)):
         return await work.postpone(next_s)
@@ -105,6 +106,7 @@ async def _show(work: Work, status: Waiting | Running) -> Outcome | None:
             progress=percent,
             queue_position=position,
             fal_status=word,
+            steps=steps if claimed.step == "draw" else None,
         )
 
 

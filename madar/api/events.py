@@ -5,7 +5,7 @@ from uuid import UUID
 
 from pydantic import ConfigDict, Field, WithJsonSchema
 
-from madar.api.generations import GenerationOut, Result, Stage
+from madar.api.generations import GenerationOut, Result, Stage, StepsOut
 from madar.api.problems import KnownCode
 from madar.api.request import ID_PATTERN, WireModel
 from madar.api.schemas import schemas_of
@@ -180,6 +180,7 @@ class Progress(WireModel):
         status="processing",
         progress=40,
         stage="generating",
+        steps={"done": 14, "total": 28},
         estimatedTimeRemaining=9,
     )
 
@@ -189,6 +190,7 @@ class Progress(WireModel):
     status: Literal["queued", "processing"]
     progress: Annotated[int, Field(ge=0, le=100)]
     stage: Stage
+    steps: StepsOut | None = None
     queue_position: int | None = None
     pause_reason: str | None = None
     estimated_time_remaining: float | None = None

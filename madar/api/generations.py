@@ -179,6 +179,13 @@ class Result(WireModel):
     transparency: TransparencyOut | None = None
 
 
+class StepsOut(WireModel):
+    """Of a drawing, as Fal tells of it."""
+
+    done: int
+    total: int
+
+
 class GenerationOut(WireModel):
     """`pauseReason`, in the reader's language: it waits because new work is paused for now."""
 
@@ -186,6 +193,7 @@ class GenerationOut(WireModel):
     status: PublicStatus
     progress: int
     stage: Stage | None = None
+    steps: StepsOut | None = None
     queue_position: int | None = None
     estimated_time_seconds: float | None = None
     pause_reason: str | None = None

@@ -18,6 +18,7 @@ from madar.domain.generations import (
     Step,
     Translation,
 )
+from madar.domain.progress import Steps
 
 _sql = Queries("generations")
 
@@ -312,6 +313,7 @@ async def mark_generation_progress(
     progress: int,
     queue_position: int | None,
     fal_status: str,
+    steps: Steps | None,
 ) -> Outcome | None:
     return await _sql.maybe(
         conn,
@@ -325,6 +327,8 @@ async def mark_generation_progress(
         progress=progress,
         queue_position=queue_position,
         fal_status=fal_status,
+        draw_step=steps.done if steps else None,
+        draw_steps=steps.total if steps else None,
     )
 
 

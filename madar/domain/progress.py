@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 from madar.domain.generations import Step
 
@@ -12,7 +13,16 @@ SPANS: dict[Step, tuple[int, int]] = {
     "cutout": (72, 88),
     "finalize": (90, 98),
 }
+# In Fal's log, like `17/28`.
 _STEP_LINE = re.compile(r"(\d{1,4})/(\d{1,4})")
+
+
+@dataclass(frozen=True)
+class Steps:
+    """How many are done; never more than there are."""
+
+    done: int
+    total: int
 
 
 def started(step: Step) -> int:
@@ -23,12 +33,16 @@ def finished(step: Step) -> int:
     return SPANS[step][1]
 
 
-def running(step: Step, log_lines: Sequence[str]) -> int:
-    """From the newest line like `17/28`; without one, the step has just begun."""
-    begin, end = SPANS[step]
+def steps_of(log_lines: Sequence[str]) -> Steps | None:
+    """What the newest line with numbers says."""
     for line in reversed(log_lines):
         if found := _STEP_LINE.search(line):
             done, total = int(found[1]), int(found[2])
-            share = min(done / total, 1) if total else 0
-            return round(begin + (end - begin) * share)
-    return begin
+            return Steps(min(done, total), total) if total else None
+    return None
+
+
+def running(step: Step, steps: Steps | None) -> int:
+    """Without steps, it has just begun."""
+    begin, end = SPANS[step]
+    return round(begin + (end - begin) * steps.done / steps.total) if steps else begin

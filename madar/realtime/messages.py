@@ -20,6 +20,7 @@ FINAL_STATUSES = frozenset({"completed", "failed"})
 # What an event takes over from the document, and under which name.
 _SHOWN = (
     ("stage", "stage"),
+    ("steps", "steps"),
     ("queuePosition", "queuePosition"),
     ("pauseReason", "pauseReason"),
     ("estimatedTimeSeconds", "estimatedTimeRemaining"),

@@ -310,7 +310,7 @@ UPDATE generations
    AND deleted_at IS NULL
 RETURNING next_action_at <= now() AS is_due;
 
--- name: mark_generation_progress(id, epoch, claimed_at, next_s, state, progress, queue_position, fal_status) maybe
+-- name: mark_generation_progress(id, epoch, claimed_at, next_s, state, progress, queue_position, fal_status, draw_step, draw_steps) maybe
 -- For a worker: what Fal says of a running request. Progress never falls.
 UPDATE generations
    SET lease_until = NULL,
@@ -324,6 +324,8 @@ UPDATE generations
        fal_progress = greatest(fal_progress, $6),
        queue_position = $7,
        fal_status = $8,
+       draw_step = $9,
+       draw_steps = $10,
        version = version + 1,
        updated_at = now()
  WHERE id = $1

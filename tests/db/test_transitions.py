@@ -131,6 +131,7 @@ async def show(h: Held, progress: int = 30) -> Result:
         progress=progress,
         queue_position=None,
         fal_status="IN_PROGRESS",
+        steps=None,
     )
 
 

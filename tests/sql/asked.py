@@ -102,6 +102,8 @@ _OF_EVERY_QUERY = {
     "display_name": "'Somebody'",
     "due_at": "(SELECT due_at FROM fal_purges ORDER BY id LIMIT 1)",
     "email": "'somebody@madar.test'",
+    "draw_step": "17",
+    "draw_steps": "28",
     "end_state": "'failed'",
     "endpoint": "'fal-ai/draw'",
     "endpoints": "array_fill('/api/generations'::text, ARRAY[50])",

@@ -180,6 +180,7 @@ def generation(
     is_liked: bool = False,
 ) -> Row:
     """In nobody's hands and not due."""
+    draw_step, draw_steps = rest.one_of(((None, None), (0, 28), (17, 28)))
     row: Row = {
         "id": row_id,
         "prompt": rest.prompt(),
@@ -192,6 +193,8 @@ def generation(
         "seed": rest.number(0, 2**31 - 1),
         "state": state,
         "step": rest.one_of(STEPS),
+        "draw_step": draw_step,
+        "draw_steps": draw_steps,
         "version": rest.number(1, 9),
         "is_liked": is_liked,
         "download_count": rest.number(0, 3),

@@ -203,6 +203,12 @@ def test_one_sees_ones_own_and_nobody_sees_anything(
                     assert told == _document(row, owner.uploads, is_held=is_paused and waits)
 
 
+def _steps(row: Row) -> Row | None:
+    if row["draw_steps"] is None:
+        return None
+    return {"done": row["draw_step"], "total": row["draw_steps"]}
+
+
 def _document(row: Row, uploads: list[Row], *, is_held: bool) -> Row:
     state, has_ended = row["state"], row["state"] in {"completed", "failed", "reviving"}
     stages = {"draw": "generating", "translate": "processing"}
@@ -214,6 +220,7 @@ def _document(row: Row, uploads: list[Row], *, is_held: bool) -> Row:
         "status": PUBLIC[state],
         "progress": row["fal_progress"],
         "stage": None if has_ended else stage,
+        "steps": _steps(row) if state == "processing" and row["step"] == "draw" else None,
         "queuePosition": row["queue_position"] if state == "queued" else None,
         "version": row["version"],
         "prompt": row["prompt"],

@@ -11,6 +11,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from madar.db import generations
 from madar.db.generations import Claimed, Due, Outcome, Timing
+from madar.domain.progress import Steps
 from tests.sql import strategies
 from tests.sql.harness import Session, Sql
 from tests.sql.register import holds
@@ -261,6 +262,8 @@ def _progressed(state: str) -> Any:
             "fal_progress": max(row["fal_progress"], 40),
             "queue_position": 3,
             "fal_status": "IN_QUEUE",
+            "draw_step": 14,
+            "draw_steps": 28,
             "version": row["version"] + 1,
             "updated_at": now,
         }
@@ -291,7 +294,13 @@ def _completed(row: Row, _: datetime, now: datetime) -> Row:
 
 
 def _progress(state: str) -> Write:
-    told = {"state": state, "progress": 40, "queue_position": 3, "fal_status": "IN_QUEUE"}
+    told = {
+        "state": state,
+        "progress": 40,
+        "queue_position": 3,
+        "fal_status": "IN_QUEUE",
+        "steps": Steps(14, 28),
+    }
     return Write(
         query="mark_generation_progress",
         function=generations.mark_generation_progress,

@@ -101,7 +101,7 @@ function withEvent(known: Known | undefined, event: Event): Known {
 }
 
 function lasting(known: Partial<Generation>): Partial<Generation> {
-  const { stage, queuePosition, pauseReason, estimatedTimeSeconds, ...rest } = known;
+  const { stage, steps, queuePosition, pauseReason, estimatedTimeSeconds, ...rest } = known;
   return rest;
 }
 
