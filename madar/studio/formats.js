@@ -14,9 +14,6 @@ const STEPS_S = [5, 10, 20, 30, 60, 180];
 /** @param {number} value */
 export const number = (value) => new Intl.NumberFormat(locale()).format(value);
 
-/** @param {number} share from 0 to 1 */
-export const percent = (share) => new Intl.NumberFormat(locale(), { style: "percent" }).format(share);
-
 /** @param {string} time */
 export function age(time) {
   const seconds = (Date.parse(time) - Date.now()) / 1000;

@@ -1,6 +1,6 @@
 /** Where a slot stands, in one word for programs and in sentences for people. */
 import { announce } from "./announce.js";
-import { eta, percent, place } from "./formats.js";
+import { eta, number, place } from "./formats.js";
 import { useEffect, useRef } from "./html.js";
 import { has, t } from "./i18n.js";
 import { useNow } from "./state.js";
@@ -54,9 +54,8 @@ export function useWords(shown) {
 function headingOf(doc) {
   if (doc.stage === "processing") return t("stage.preparing");
   if (doc.stage === "finalizing") return t("stage.clearing");
-  return doc.progress > 8
-    ? t("stage.drawing_at", { percent: percent(doc.progress / 100) })
-    : t("stage.drawing");
+  if (!doc.steps) return t("stage.drawing");
+  return t("stage.drawing_at", { step: number(doc.steps.done), total: number(doc.steps.total) });
 }
 
 /** @param {Slot} slot @param {number} now */

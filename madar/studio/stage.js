@@ -89,12 +89,15 @@ function Under({ slot, doc, state, words }) {
     <${Actions} slot=${slot} doc=${doc} state=${state} />`;
 }
 
+/** While Fal has not told how far a drawing is, nobody knows. @param {Generation | undefined} doc */
+const hasFigures = (doc) => Boolean(doc?.steps) || doc?.stage === "finalizing";
+
 /** @param {{ isHidden: boolean, state: string, doc: Generation | undefined, words: Words }} what */
 function Bar({ isHidden, state, doc, words }) {
   const live = useStore((store) => store.live);
   if (isHidden) return html`<div class="no-bar"></div>`;
   const value = state === "saving" ? Math.max(SAVING, doc?.progress ?? 0) : (doc?.progress ?? 0);
-  const isKnown = state === "saving" || (state === "drawing" && value > 0);
+  const isKnown = state === "saving" || (state === "drawing" && hasFigures(doc));
   return html`<div class="bar" role="progressbar" aria-label=${t("stage.progress")} data-known=${isKnown}
     data-paused=${live !== "open"} aria-valuemin="0" aria-valuemax="100" aria-valuenow=${isKnown ? value : undefined}
     aria-valuetext=${[words.heading, words.time].filter(Boolean).join(", ")}>

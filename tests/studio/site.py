@@ -122,7 +122,8 @@ def draw(product: Product, generation_id: str, *, progress: int, seconds: int = 
         seconds,
         generation_id,
     )
-    put(product, generation_id, state="processing", step="draw", fal_progress=progress)
+    drawn = {"draw_step": round((progress - 8) * 28 / 62), "draw_steps": 28}
+    put(product, generation_id, state="processing", step="draw", fal_progress=progress, **drawn)
 
 
 def save(product: Product, generation_id: str) -> None:

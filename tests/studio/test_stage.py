@@ -58,6 +58,9 @@ def test_a_picture_goes_through_all_its_states(
     bar = slot(visit, "drawing").get_by_role("progressbar")
     expect(bar).to_have_attribute("aria-valuenow", "40")
     expect(bar).to_have_attribute("aria-valuetext", re.compile(".{5}"))
+    expect(slot(visit, "drawing")).to_contain_text(
+        say("stage.drawing_at", language, step="14", total="28")
+    )
     expect(slot(visit, "drawing")).to_contain_text(say("eta.left.5", language))
     visit.shoot("stage-4-drawing")
     pictures.draw(site, made, progress=30)
