@@ -24,6 +24,7 @@ _OF_NPM = MappingProxyType(
         "parts/preact.mjs": "preact/dist/preact.mjs",
         "parts/hooks.mjs": "preact/hooks/dist/hooks.mjs",
         "parts/htm.mjs": "htm/dist/htm.module.js",
+        "parts/client-zip.mjs": "client-zip/index.js",
         **{
             f"fonts/{script}-{weight}.woff2": _FONT.format(f"{script}-{weight}")
             for script in ("latin", "arabic")
@@ -31,9 +32,17 @@ _OF_NPM = MappingProxyType(
         },
     }
 )
-_IMPORTS = {"preact": "preact", "preact/hooks": "hooks", "htm": "htm"}
-# What the page imports only once somebody wants to see it (madar/studio/app.js).
-_LATER = {"account.js", "drawer.js", "help.js", "snippets.js", "viewer.js"}
+_IMPORTS = {
+    "preact": "preact",
+    "preact/hooks": "hooks",
+    "htm": "htm",
+    "client-zip": "client-zip",
+}
+# What the page imports only once somebody wants to see it (madar/studio/app.js) or to have it.
+_LATER = {
+    *("account.js", "drawer.js", "help.js", "snippets.js", "viewer.js"),
+    *("zip.js", "parts/client-zip.mjs"),
+}
 # A fifth of what is served, for those who read the repository; what is left keeps its lines.
 _COMMENT = re.compile(r"/\*.*?\*/|^[ \t]*//.*?$", re.DOTALL | re.MULTILINE)
 _MEDIA_TYPES = {

@@ -80,7 +80,7 @@ export function onCompleted(listener) {
  * @returns {Generation}
  */
 function gone(doc) {
-  const { stage, queuePosition, pauseReason, estimatedTimeSeconds, error, errorCode, ...rest } = doc;
+  const { stage, steps, queuePosition, pauseReason, estimatedTimeSeconds, error, errorCode, ...rest } = doc;
   return rest;
 }
 
@@ -169,11 +169,23 @@ function mark(id, until) {
   });
 }
 
-/** Saves the PNG under the name that the server gives it. @param {string} id */
+/**
+ * The PNG and the name that the server gives it.
+ * @param {string} id
+ * @returns {Promise<{ downloadUrl: string, filename: string }>}
+ */
+export const fileOf = (id) => call("GET", `/api/generations/${id}/download`);
+
+/** @param {string} id */
 export async function download(id) {
-  const { downloadUrl, filename } = await call("GET", `/api/generations/${id}/download`);
+  const { downloadUrl, filename } = await fileOf(id);
+  save(downloadUrl, filename);
+}
+
+/** @param {string} url @param {string} filename */
+export function save(url, filename) {
   const link = document.createElement("a");
-  link.href = downloadUrl;
+  link.href = url;
   link.download = filename;
   link.rel = "noopener";
   document.body.append(link);

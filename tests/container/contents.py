@@ -34,6 +34,7 @@ PLACES = (
             "preact/dist/preact.mjs",
             "preact/hooks/dist/hooks.mjs",
             "htm/dist/htm.module.js",
+            "client-zip/index.js",
         )
     ),
 )
