@@ -40,7 +40,7 @@ export async function call(method, path, wish = {}) {
       headers,
       credentials: "same-origin",
       body: wish.form ? formOf(wish.form) : wish.body === undefined ? undefined : JSON.stringify(wish.body),
-      signal: wish.signal ?? AbortSignal.timeout(PATIENCE_MS),
+      signal: signalOf(wish),
     });
     content = answer.status === 204 || answer.status === 202 ? null : await answer.json().catch(() => null);
   } catch (error) {
@@ -60,6 +60,15 @@ export async function call(method, path, wish = {}) {
   }
   if (!answer.ok) throw problemOf(answer, content);
   return content;
+}
+
+/**
+ * A file takes as long as its way is slow; everything else is given up at some time.
+ * @param {{ form?: unknown, signal?: AbortSignal }} wish
+ */
+function signalOf({ form, signal }) {
+  const ends = form ? [] : [AbortSignal.timeout(PATIENCE_MS)];
+  return AbortSignal.any(signal ? [...ends, signal] : ends);
 }
 
 /** @param {{ body?: unknown, form?: unknown, key?: string }} wish */

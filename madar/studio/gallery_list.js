@@ -14,50 +14,60 @@ import { store } from "./store.js";
 export const list = createState(
   /** @type {List} */ ({ ids: [], total: 0, next: null, phase: "loading", wish: "" }),
 );
-/** @type {AbortController | null} */
+/** @type {AbortController | null} while something is read */
 let way = null;
+/** At least as many pictures are read, if there are as many. */
+let wanted = 0;
 
 /**
- * From the beginning. What was shown stays until there is something else.
+ * From the beginning, and as far as it was shown. What was shown stays until there is something else.
  * @param {Filters} filters
  * @param {number} pageSize
  */
 export async function load(filters, pageSize) {
-  way?.abort();
-  way = new AbortController();
   const wish = queryOf(filters, pageSize);
   const before = list.get();
   const isSame = before.wish === wish;
+  if (!isSame) wanted = 0;
   list.set({
     ...(isSame ? before : { ...before, next: null }),
     wish,
     phase: isSame && before.phase === "ready" ? "ready" : "loading",
   });
-  await read(wish, [], way.signal);
+  await read([], null);
 }
 
 export async function more() {
-  const { wish, next, ids } = list.get();
-  way?.abort();
-  way = new AbortController();
-  if (next) await read(`${wish}&cursor=${encodeURIComponent(next)}`, ids, way.signal);
+  const { ids, next } = list.get();
+  wanted = ids.length + 1;
+  if (!way && next) await read(ids, next); // whoever reads already goes on to it
 }
 
 /**
- * @param {string} query
- * @param {string[]} before the pages that are shown already
- * @param {AbortSignal} signal
+ * @param {string[]} ids what comes before
+ * @param {string | null} cursor
  */
-async function read(query, before, signal) {
+async function read(ids, cursor) {
+  way?.abort();
+  const mine = (way = new AbortController());
+  const { wish } = list.get();
   try {
-    const { generations, pagination } = await call("GET", `/api/generations?${query}`, { signal });
-    take(generations);
-    const ids = [...new Set([...before, ...generations.map((/** @type {any} */ doc) => doc.id)])];
-    list.set({ ...list.get(), ids, total: pagination.total, next: pagination.nextCursor, phase: "ready" });
+    do {
+      const query = cursor ? `${wish}&cursor=${encodeURIComponent(cursor)}` : wish;
+      const page = await call("GET", `/api/generations?${query}`, { signal: mine.signal });
+      take(page.generations);
+      ids = [...new Set([...ids, ...page.generations.map((/** @type {any} */ doc) => doc.id)])];
+      cursor = page.pagination.nextCursor;
+      if (!cursor || ids.length >= wanted) {
+        list.set({ ...list.get(), ids, total: page.pagination.total, next: cursor, phase: "ready" });
+      }
+    } while (cursor && ids.length < wanted);
   } catch (error) {
-    if (signal.aborted) return;
+    if (mine.signal.aborted) return;
     if (!(error instanceof Problem)) throw error;
     list.set({ ...list.get(), phase: "error" });
+  } finally {
+    if (way === mine) way = null;
   }
 }
 

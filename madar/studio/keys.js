@@ -1,5 +1,5 @@
 /** Shortcuts: by the place of a key, so that they work on an Arabic keyboard, never inside a field. */
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { keep, recall } from "./kept.js";
 import { createState } from "./state.js";
 
@@ -30,7 +30,8 @@ export function setLetters(isOn) {
 export function useKeys(keys, { isOnly = () => false } = {}) {
   const layer = useRef({ current: keys, isOnly });
   layer.current.current = keys;
-  useEffect(() => {
+  // Before it is painted: who sees the page may press a key.
+  useLayoutEffect(() => {
     layers.push(layer.current);
     return () => void layers.splice(layers.indexOf(layer.current), 1);
   }, []);

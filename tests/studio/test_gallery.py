@@ -1,9 +1,12 @@
 """The gallery and its viewer: find, like, choose many, delete and take it back."""
 
 import re
+import zipfile
 from collections.abc import Generator
+from typing import Any
 
 import pytest
+import pyvips
 from playwright.sync_api import Locator, expect
 
 from tests.product import Person
@@ -106,7 +109,30 @@ def test_what_is_deleted_comes_back_within_eight_seconds(
     assert amal.get("/api/generations").json()["pagination"]["total"] == 4
 
 
-def test_many_are_chosen_downloaded_and_deleted_after_one_question(five: Visit) -> None:
+def test_many_are_saved_as_one_file(visiting: Visiting, amal: Person, site: Site) -> None:
+    pictures.add_pictures(amal, site, ["قطة برتقالية", "a blue house", "a blue house"])
+    visit = visiting(amal, GALLERY)
+    expect(cards(visit)).to_have_count(3)
+    visit.page.keyboard.press("x")
+    for n in range(3):
+        visit.page.get_by_role("checkbox").nth(n).check()
+    with visit.page.expect_download() as saved:
+        button(visit, "gallery.download", count=3).click()
+
+    assert saved.value.suggested_filename == "madar.zip"
+    with zipfile.ZipFile(saved.value.path()) as pack:
+        assert pack.namelist() == [
+            "madar-a-blue-house-voxel-3d.png",
+            "madar-a-blue-house-voxel-3d (2).png",
+            "madar-قطة-برتقالية-voxel-3d.png",
+        ]
+        for name in pack.namelist():
+            picture: Any = pyvips.Image.new_from_buffer(pack.read(name), "")
+            assert picture.hasalpha()
+    visit.check_calm()
+
+
+def test_many_are_chosen_and_deleted_after_one_question(five: Visit) -> None:
     page = five.page
     page.keyboard.press("x")
     for n in range(2):
@@ -134,6 +160,8 @@ def test_more_is_shown_when_asked_for(visiting: Visiting, amal: Person, site: Si
 
     expect(cards(visit)).to_have_count(26)
     expect(button(visit, "gallery.more")).to_have_count(0)
+    pictures.add_pictures(amal, site, ["one more"])
+    expect(cards(visit)).to_have_count(27)
 
 
 def test_an_empty_gallery_leads_to_the_form(visiting: Visiting, amal: Person) -> None:
