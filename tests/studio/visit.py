@@ -1,7 +1,8 @@
 """A person at the studio: a page, what it asked for, and what must never happen in it."""
 
+import contextlib
 import re
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -129,12 +130,21 @@ class Visit:
         served = {url for url in self.asked if not url.startswith(("data:", "blob:"))}
         assert {urlsplit(url).netloc for url in served} == {urlsplit(self.product.url).netloc}
 
-    def violations(self) -> list[str]:
-        """What axe-core finds, a line for each element."""
+    @contextlib.contextmanager
+    def in_other_theme(self) -> Generator[None]:
+        """As with somebody whose device is darker, or lighter."""
+        other: Theme = "light" if self.theme == "dark" else "dark"
+        self.page.emulate_media(color_scheme=other)
+        assert self.page.evaluate(f"matchMedia('(prefers-color-scheme: {other})').matches")
+        yield
+        self.page.emulate_media(color_scheme=self.theme)
+
+    def violations(self, rules: Sequence[str] = _RULES) -> list[str]:
+        """What axe-core finds, a line for each element; by tags or names of its rules."""
         if self.page.evaluate("typeof axe === 'undefined'"):
             self.page.evaluate(AXE.read_text(encoding="utf-8"))
         script = "rules => axe.run({runOnly: rules, resultTypes: ['violations']})"
-        found = self.page.evaluate(script, list(_RULES))
+        found = self.page.evaluate(script, list(rules))
         return [
             f"{one['id']}: {node['html'][:160]} ({node['failureSummary']})"
             for one in found["violations"]
