@@ -57,7 +57,7 @@ test:
 	$(MAKE) --silent style frontend/node_modules/ready-to-test; ready=$$?; \
 	wait $$programs; exit $$ready
 	@nice $(python) -m pyright & types=$$!; \
-	$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	$(python) -m pytest -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$types && exit $$tests
 
 # Limits and cache are tested against a real Redis, pages in a real Chromium, and what Neon's pooled

@@ -122,7 +122,7 @@ def _above(ancestors: Any) -> Iterator[Any]:
 def test_a_batch_is_chosen_once() -> None:
     """An array is.
 
-    In a join PostgreSQL may choose anew for each row; as it passes over what it has changed, more is
+    In a join PostgreSQL may choose anew for each row, and passes over what it has changed: more is
     written than the limit says.
     """
     for name, query in ALL.items():
