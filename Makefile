@@ -57,15 +57,15 @@ test:
 	$(MAKE) --silent style frontend/node_modules/ready-to-test; ready=$$?; \
 	wait $$programs; exit $$ready
 	@nice $(python) -m pyright & types=$$!; \
-	$(python) -m pytest -n 4 --dist loadfile --no-loadscope-reorder; tests=$$?; \
+	$(python) -m pytest -n 3 --dist loadfile --no-loadscope-reorder; tests=$$?; \
 	wait $$types && exit $$tests
 
-# Limits and cache are tested against a real Redis, pages in a real Chromium, and what Neon's pooled
-# address does to requests behind a real PgBouncer; where one of them is missing, its tests are
-# skipped.
+# Limits and cache are tested against a real Redis, pages in a real Chromium (any; the one without
+# windows takes a quarter less), and what Neon's pooled address does to requests behind a real
+# PgBouncer; where one of them is missing, its tests are skipped.
 programs:
 	@PATH="$$PATH:/usr/sbin"; \
-	for program in redis-server chromium pgbouncer; do \
+	for program in redis-server chromium-headless-shell pgbouncer; do \
 		command -v "$$program" >/dev/null 2>&1 && continue; \
 		if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null 2>&1; then \
 			echo "Installing $$program, which tests need …"; \
@@ -74,6 +74,7 @@ programs:
 				>/dev/null 2>&1 || true; \
 		fi; \
 		command -v "$$program" >/dev/null 2>&1 || \
+		command -v "$${program%-headless-shell}" >/dev/null 2>&1 || \
 			echo "WARNING: $$program is not here and could not be installed (apt install $$program, as root): its tests are SKIPPED." >&2; \
 	done
 

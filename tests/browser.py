@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, sync_playwright
 
-PROGRAM = (
-    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-)
+_PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-chrome")
+PROGRAM = next(filter(None, map(shutil.which, _PROGRAMS)), None)
 needs_chromium = pytest.mark.skipif(
-    PROGRAM is None, reason="there is no Chromium here (Debian: apt install chromium)"
+    PROGRAM is None,
+    reason="there is no Chromium here (Debian: apt install chromium-headless-shell)",
 )
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--mute-audio"),

@@ -60,7 +60,7 @@ QUICK_SERVER = {
 }
 # Folders and files; one process runs a file from end to end.
 _SLOW = {
-    *("faults", "processes", "fuzz", "hostile", "local", "realtime"),
+    *("faults", "processes", "fuzz", "hostile", "local", "realtime", "studio"),
     *("test_bucket.py", "test_liveness.py", "test_readme.py", "test_typescript_client.py"),
 }
 _numbers = itertools.count()

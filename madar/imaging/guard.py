@@ -38,8 +38,8 @@ _ENVIRONMENT = {
 }
 _PIPE_BYTES = 2**20
 _MAX_COMPLAINT_BYTES = 2000
-# A child that fails in one of these ways is dead, hung or out of step.
-_CHILD_FAILURES = (TimeoutError, EOFError, ConnectionError, BrokenFrame)
+# A child that fails in one of these ways is dead or out of step.
+_CHILD_FAILURES = (EOFError, ConnectionError, BrokenFrame)
 
 
 class Imaging:
@@ -53,7 +53,7 @@ class Imaging:
         self._line_bytes = 0
 
     async def finalize(self, picture: bytes) -> Finalized:
-        """Raises PictureRefused, and TooBusy when no child can be started.
+        """Raises PictureRefused, and TooBusy when this machine has no process or time for it.
 
         Waits for its turn as long as that takes. May be cancelled and repeated.
         """
@@ -101,6 +101,10 @@ class Imaging:
         except _CHILD_FAILURES as error:
             log.warning("imaging.child_failed", extra={"task": task, "why": repr(error)})
             raise PictureRefused("decoder_failed", repr(error)) from error
+        except TimeoutError as error:
+            # A picture that costs too much ends its child; this one was given too little to do it.
+            log.warning("imaging.child_late", extra={"task": task})
+            raise TooBusy(retry_after_s=limits.BUSY_S) from error
         except OSError as error:
             # No process or pipe to be had: this machine's trouble, not the picture's.
             log.warning("imaging.no_child", extra={"task": task, "why": repr(error)})

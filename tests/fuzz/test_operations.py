@@ -12,7 +12,7 @@ import pytest
 from tests.fuzz.sending import Fuzzer
 from tests.product import Product
 
-ROUND, EXAMPLES = 1, 2
+ROUND, EXAMPLES = 1, 1
 
 
 @pytest.fixture(autouse=True)

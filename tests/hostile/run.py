@@ -1,5 +1,6 @@
 """Send cases one after another and keep what happened, family by family."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -14,6 +15,7 @@ from tests.hostile.site import Site
 # Below what a person may keep (madar/domain/uploads.py), whatever the pictures are.
 _FORGET_AFTER_FILES = 100
 _FORGET_AFTER_BYTES = 100 * 2**20
+_BUSY, _TRIES = 503, 3
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Outcome:
     _bytes: int = 0
 
     def send(self, site: Site, case: Case) -> None:
-        answer, took_s = site.upload(case.body, case.content_type)
+        answer, took_s = _patiently(site, case)
         tally = self.families.setdefault(case.family, Tally())
         tally.sent += 1
         tally.slowest = max(tally.slowest, (took_s, case.name))
@@ -70,6 +72,16 @@ def send_all(site: Site, cases: Iterable[Case]) -> Outcome:
         outcome.send(site, case)
     outcome.settle(site)
     return outcome
+
+
+def _patiently(site: Site, case: Case) -> tuple[httpx.Response, float]:
+    """As a client that comes again when it is told that the server is busy."""
+    for _ in range(_TRIES - 1):
+        answer, took_s = site.upload(case.body, case.content_type)
+        if answer.status_code != _BUSY:
+            return answer, took_s
+        time.sleep(int(answer.headers["Retry-After"]))
+    return site.upload(case.body, case.content_type)
 
 
 def _faults_of_kept(site: Site, answer: httpx.Response) -> list[str]:

@@ -95,20 +95,19 @@ def test_a_child_that_died_while_idle_is_replaced_unnoticed() -> None:
     with_imaging(scenario)
 
 
-def test_a_hung_child_is_killed_after_its_time(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_child_without_an_answer_is_killed_and_its_picture_may_come_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     async def scenario(imaging: Imaging) -> None:
         await imaging.finalize(PICTURE)
         monkeypatch.setattr(limits, "CHILD_WALL_S", 0.05)
-        async with asyncio.TaskGroup() as tasks:
-            task = await begin_hung(imaging, tasks)
-
-        assert task.result() == "decoder_failed"
+        (hung,) = children()
+        hung.suspend()
+        with pytest.raises(TooBusy):
+            await imaging.finalize(PICTURE)
         monkeypatch.undo()
         assert (await imaging.finalize(PICTURE)).width_px == 64
-
-    async def begin_hung(imaging: Imaging, tasks: asyncio.TaskGroup) -> "asyncio.Task[str]":
-        children()[0].suspend()
-        return tasks.create_task(reason_of(imaging.finalize(PICTURE)))
+        assert hung.pid not in [child.pid for child in children()]
 
     with_imaging(scenario)
 
