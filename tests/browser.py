@@ -12,7 +12,7 @@ _PROGRAMS = ("chromium-headless-shell", "chromium", "chromium-browser", "google-
 PROGRAM = next(filter(None, map(shutil.which, _PROGRAMS)), None)
 needs_chromium = pytest.mark.skipif(
     PROGRAM is None,
-    reason="there is no Chromium here (Debian: apt install chromium-headless-shell)",
+    reason="there is no Chromium here (apt install chromium-headless-shell)",
 )
 _FLAGS = (
     *("--no-sandbox", "--disable-gpu", "--mute-audio"),
