@@ -132,6 +132,24 @@ def test_doubled_answers_show_each_picture_once(visit: Visit, site: Site) -> Non
     visit.check_calm()
 
 
+@pytest.mark.timeout(200)
+def test_lost_answers_show_the_picture_once(visit: Visit, site: Site) -> None:
+    """Refused, not heard, and a runner lost: it comes all the same, or after another click."""
+    site.fal.turn("flaky")
+    write(visit, "a moon")
+    visit.page.keyboard.press("Control+Enter")
+    has_ended = visit.page.locator("article:is([data-state=done], [data-state=failed])")
+    expect(has_ended).to_be_visible(timeout=80_000)
+    if slot(visit, "failed").count():
+        slot(visit, "failed").get_by_role("button", name=say("retry", "en")).click()
+    expect(slot(visit, "done").get_by_role("heading")).to_have_text("a moon", timeout=80_000)
+
+    recent = visit.page.get_by_role("region", name=say("gallery.recent", "en"))
+    expect(recent.get_by_role("img", name="a moon")).to_have_count(1)
+    assert all(way == sorted(way) for way in visit.bars().values())
+    visit.check_calm()
+
+
 def test_the_work_goes_on_while_nobody_looks(visit: Visit, amal: Person) -> None:
     write(visit, f"a house {SLOW}")
     generate(visit)
