@@ -132,14 +132,19 @@ def test_repeated_deliveries_do_no_harm(sender: Sender) -> None:
 
 
 def test_a_second_request_id_does_not_take_the_attempt_over(sender: Sender) -> None:
-    sender.send()
+    """Neither one that Fal accepted nor one that has ended."""
+    sender.product.execute(
+        "UPDATE attempts SET state = 'accepted', accepted_at = now(), request_id = %s", REQUEST_ID
+    )
     other = REQUEST_ID[:-1] + "0"
-
     body = json.dumps({"request_id": other, "status": "OK"}).encode()
-    answer = sender.send(request_id=other, body=body)
 
-    assert answer.status_code == 200
-    assert sender.state()["request_id"] == REQUEST_ID
+    for is_announced in (False, True):
+        answer = sender.send(request_id=other, body=body)
+        assert answer.status_code == 200
+        state = sender.state()
+        assert (state["request_id"], state["is_announced"]) == (REQUEST_ID, is_announced)
+        sender.send()
 
 
 def test_a_delivery_for_what_was_never_sent_changes_nothing(sender: Sender) -> None:
