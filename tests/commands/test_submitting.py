@@ -236,5 +236,7 @@ def test_what_fal_answers_meanwhile_does_not_end_the_pause(dsn: str, tmp_path: P
         assert granted == set()
         assert await one.closed_s() > 10**9, "a worker of the release before sees a closed gate"
         assert fal.posts() == 1
+        await one.execute("UPDATE fal_gate SET closed_until = NULL, failing_since = NULL")
+        assert await give_turns(one.resources) == set(), "as a worker of that release opens it"
 
     with_odd_fal(dsn, tmp_path, act, fal_concurrency=5)
