@@ -116,6 +116,7 @@ def make_a_picture(container: str, world: World) -> None:
         port=free_port(),
         storage="/var/lib/madar/files",
         metrics_port=free_port(),
+        frontend_url="http://localhost:8000",  # where this issuer leads back to (REDIRECT_URI)
     )
     variables = variables_of(settings, APP_ENV="development")
     product = Product(settings=settings, fal=world.fal)
