@@ -47,14 +47,14 @@ WITH unfinished AS (
      WHERE user_id = $1
        AND deleted_at IS NULL
        AND state IN ('queued', 'processing', 'finalizing')
-     ORDER BY updated_at DESC
+     ORDER BY updated_at DESC, id
      LIMIT $3
 ), recent AS (
     SELECT id, updated_at
       FROM generations
      WHERE user_id = $1
        AND deleted_at IS NULL
-     ORDER BY updated_at DESC
+     ORDER BY updated_at DESC, id
      LIMIT $2
 ), shown AS (
     SELECT id, updated_at
