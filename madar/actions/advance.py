@@ -75,14 +75,13 @@ async def _carefully(work: Work) -> Outcome | None:
         raise
     except TooBusy:  # somebody holds what it needs; no fault of the generation's
         return await work.postpone(pause_s(work))
-    except Exception as error:  # noqa: BLE001
-        unexpected = error
-    async with work.connection() as conn:
-        stumbles = await generations.count_stumble(conn, work.claimed)
-    if not stumbles:  # deleted meanwhile, or in other hands: no wonder
-        log.info("generation.overtaken", extra=work.facts, exc_info=unexpected)
-        return None
-    log.error("generation.stumbled", extra=work.facts, exc_info=unexpected)
+    except Exception:
+        async with work.connection() as conn:
+            stumbles = await generations.count_stumble(conn, work.claimed)
+        if not stumbles:  # deleted meanwhile, or in other hands: no wonder
+            log.info("generation.overtaken", extra=work.facts, exc_info=True)
+            return None
+        log.exception("generation.stumbled", extra=work.facts)
     # Fal may have an unclear submission, so that one is only given up with its deadline.
     is_unclear = work.attempt.state in {"sent", "unknown"}
     if work.claimed.is_overdue or (stumbles >= MAX_STUMBLES and not is_unclear):

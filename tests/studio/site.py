@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
+from madar.domain.progress import SPANS
 from madar.imaging.protocol import Finalized
 from madar.imaging.renditions import finalize
 from madar.settings import Settings
@@ -19,6 +20,7 @@ from tests.product import AMAL, Json, Person, Product, running_web, settings_for
 from tests.simulator.harness import serving
 
 LANTERN = "فانوس ذهبي"
+STEPS = 28  # of a drawing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -122,7 +124,8 @@ def draw(product: Product, generation_id: str, *, progress: int, seconds: int = 
         seconds,
         generation_id,
     )
-    drawn = {"draw_step": round((progress - 8) * 28 / 62), "draw_steps": 28}
+    begin, end = SPANS["draw"]
+    drawn = {"draw_step": round((progress - begin) / (end - begin) * STEPS), "draw_steps": STEPS}
     put(product, generation_id, state="processing", step="draw", fal_progress=progress, **drawn)
 
 
