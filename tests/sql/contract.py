@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Literal, get_args, get_origin, get_type_hints
@@ -130,8 +131,13 @@ def _describe(
     )
 
 
-def calls() -> Iterator[Call]:
+@cache
+def calls() -> tuple[Call, ...]:
     """Each call of a query in madar.db, with what its function says of it."""
+    return tuple(_calls())
+
+
+def _calls() -> Iterator[Call]:
     for path in sorted(Path(db.__path__[0]).glob("*.py")):
         tree = ast.parse(path.read_text(encoding="utf-8"))
         named = {ast.unparse(node.func): node for node in ast.walk(tree) if _is_call(node)}

@@ -22,7 +22,7 @@ _OTHERS = re.compile(
 _OWNED = re.compile(r"\b(?:FROM|JOIN|UPDATE)\s+(?:generations|uploads|generation_documents)\b")
 
 
-CALLS = list(calls())
+CALLS = calls()
 
 
 @pytest.fixture(scope="module")

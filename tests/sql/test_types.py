@@ -9,7 +9,7 @@ import pytest
 from madar.local import postgres
 from tests.sql.contract import IN_WORDS, Described, calls, describe, fits, is_optional
 
-CALLS = list(calls())
+CALLS = calls()
 # Columns that may be NULL in their table, and why they are not in what these queries find.
 NEVER_NULL = {
     "generations.get_download": {"master_key": "generations_completed_has_files"},

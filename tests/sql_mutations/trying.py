@@ -4,6 +4,7 @@ A thousand mutants are tried on one server, by processes that have most of what 
 a copy of the project for each, as tests/mutations.py makes it, would take a working day.
 """
 
+import gc
 import os
 import re
 import shutil
@@ -16,6 +17,7 @@ from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +30,7 @@ from madar.db import migrate
 from madar.db.sql import Query
 from madar.local import postgres
 from tests.conftest import QUICK_SERVER
+from tests.sql.contract import calls
 
 TEMPLATE = "template_madar"
 TIMEOUT_S = 300
@@ -127,7 +130,7 @@ def _be_child(
         # Whoever has the query has this object, so it is changed and not replaced.
         object.__setattr__(query, "sql", sql.encode())
         if profile != SHORT:  # a property decides how many examples it takes when it is imported
-            for name in [name for name in sys.modules if name.partition(".")[0] == "tests"]:
+            for name in [name for name in sys.modules if name.startswith("tests.sql.test_")]:
                 del sys.modules[name]
         shared: Any = _Shared(server)
         postgres.start = partial(_given, shared)
@@ -142,10 +145,19 @@ def _be_child(
         os._exit(code)
 
 
-def do_not_shrink() -> None:
-    """That an example fails is enough; to find the smallest takes ten times as long.
+def load_what_all_need() -> None:
+    """Once, before the first is forked: it would take each of them longer than its properties."""
+    for plugin in entry_points(group="pytest11"):
+        plugin.load()
+    calls()
+    gc.collect()
+    gc.freeze()
 
-    Before a module of properties is imported.
+
+def do_not_shrink() -> None:
+    """That an example fails is enough; to find the smallest takes twenty times as long.
+
+    Before a module of properties is imported. The long profile is registered later, by each child.
     """
     register = settings.register_profile
 
@@ -154,6 +166,7 @@ def do_not_shrink() -> None:
 
     # The class says that it cannot be changed.
     type.__setattr__(settings, "register_profile", staticmethod(registered))
+    registered(SHORT, settings.get_profile(SHORT))
 
 
 def _wait(child: int) -> int | None:
