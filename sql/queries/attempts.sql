@@ -539,9 +539,7 @@ WITH attempt AS (
     UPDATE attempts
        SET state = 'failed',
            error_type = 'duplicate',
-           request_id = CASE WHEN EXISTS (SELECT FROM attempts other
-                                           WHERE other.request_id = $2
-                                             AND other.id <> $1)
+           request_id = CASE WHEN EXISTS (SELECT FROM attempts WHERE request_id = $2)
                              THEN request_id ELSE $2 END
      WHERE id = $1
        AND state = 'abandoned'

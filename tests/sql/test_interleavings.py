@@ -175,6 +175,18 @@ def test_after_waiting_each_sees_that_its_generation_is_over(sql: Sql, name: str
         assert became == ("accepted" if is_fact else state)
 
 
+@pytest.mark.parametrize("name", _OF_ONE)
+def test_each_holds_no_generation_but_its_own(sql: Sql, name: str) -> None:
+    state, statement = _OF_ONE[name]
+    with sql.committed(2) as (onlooker, worker):
+        fill(onlooker, state)
+        worker.begin()
+        assert worker.call(_coroutine(statement))
+        for other in IDS[:-1]:
+            check_free(onlooker, "generations", other)
+        worker.commit()
+
+
 def _coroutine(statement: Statement) -> Callable[[Conn], Any]:
     async def run(conn: Conn) -> Any:
         return await statement(conn)

@@ -4,7 +4,7 @@
 
 Those whose name has one of the words, or all of them; `--share 2/4` takes the second of four parts.
 What was tried before with the same queries and tests is not tried again, so it goes on where it was
-cut off. Each is tried with the short form of its properties first, then with the long one.
+cut off. Each is tried with the short form of its properties first, then with a longer one.
 Exit code 1 when fewer than 95 of 100 are noticed, or one is not and nobody has said why.
 """
 # ruff: noqa: T201 - the table is printed
