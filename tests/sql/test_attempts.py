@@ -64,13 +64,13 @@ class Draws:
         return self._dice.mostly(self.one(*(fit or of_it)), *of_it)
 
     def claimed(self, played: Scene | None = None) -> Claimed:
-        """Mostly the right generation's, and with the lease's own epoch."""
+        """Mostly the right generation's, and mostly with that one's epoch."""
         other = self.one(*self._rows["generations"])
-        named = self._dice.mostly(self.row["id"], other["id"])
-        epoch = self.row["lease_epoch"]
+        named = self.one(self.row, self.row, other)
+        epoch = named["lease_epoch"]
         at = played.at(self.one(*(s(n) for n in (-60, -1, 0, 1, 60)))) if played else None
         epoch = self._dice.mostly(epoch, epoch - 1, epoch + 1)
-        return claimed(named, epoch, at=at) if at else claimed(named, epoch)
+        return claimed(named["id"], epoch, at=at) if at else claimed(named["id"], epoch)
 
     def seen(self, *states: str) -> Attempt:
         """The attempt, mostly as it is."""

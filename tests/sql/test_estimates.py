@@ -12,67 +12,73 @@ from uuid import UUID
 
 import pytest
 from hypothesis import given
-from hypothesis import strategies as st
 
 from madar.db import generations
 from madar.domain.generations import GenerationRequest
-from tests.sql import strategies
+from tests.sql import pictures, strategies
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Session, Sql
+from tests.sql.pictures import MOMENTS
 from tests.sql.register import holds
-from tests.sql.strategies import LIVE, Row, rows
+from tests.sql.scenes import s
+from tests.sql.strategies import LIVE, Rest, Row
 
 STEPS = {"draw": 8.0, "cutout": 3.0}
 
 
-@st.composite
-def lines(draw: st.DrawFn) -> tuple[list[Row], list[Row], list[Row]]:
+Line = tuple[list[Row], list[Row], list[Row]]
+
+
+def lines(dice: Dice) -> Line:
     """People, their pictures in the making, and of each the attempt that is live."""
-    people = draw(rows(strategies.people(), min_size=1, max_size=3))
-    owner = st.sampled_from([row["id"] for row in people])
-    pictures: list[Row] = []
+    made: list[Row] = []
     attempts: list[Row] = []
-    for number in range(draw(st.integers(0, 6))):
-        rest = draw(strategies.rests)
+    for number in range(dice.number(0, 8)):
         row = strategies.generation(
             UUID(int=number + 10),
-            rest,
-            state=draw(st.sampled_from(("queued", "queued", "processing", "finalizing"))),
-            style=draw(st.sampled_from(strategies.STYLES)),
+            Rest(dice.number(0, 255)),
+            state=dice.one("queued", "queued", "processing", "finalizing"),
+            style=dice.one(*strategies.STYLES),
         )
-        row |= {"user_id": draw(owner), "next_action_at": rest.around()}
-        row["expected_at"] = draw(st.none() | strategies.around(20, 20))
-        row["promised_at"] = draw(st.none() | st.just(timedelta(seconds=7)))
-        if draw(st.integers(0, 5)) == 0:
-            row |= draw(st.sampled_from(({"next_action_at": None}, {"deleted_at": timedelta()})))
-        pictures.append(row)
-        state = draw(st.sampled_from(("prepared", "prepared", *LIVE)))
-        attempts.append(draw(_live(state, row["id"])))
-    return people, pictures, attempts
+        row |= {"user_id": dice.one(*pictures.PEOPLE), "next_action_at": dice.one(*MOMENTS)}
+        row["expected_at"] = dice.maybe(*(s(n) for n in range(45)))
+        row["promised_at"] = dice.one(None, s(7))
+        over: Row = dice.one({"next_action_at": None}, {"deleted_at": s(0)})
+        made.append(row | dice.mostly({}, over))
+        attempts.append(_live(dice, row["id"]))
+    return pictures.users(), made, attempts
 
 
-@st.composite
-def _live(draw: st.DrawFn, state: Any, generation_id: UUID) -> Row:
-    seconds = st.integers(0, 90).map(lambda n: -timedelta(seconds=n))
-    sent_at = None if state == "prepared" else draw(seconds)
-    row = draw(strategies.attempts(generation_id=generation_id, state=state))
-    waiting_since = draw(seconds) if state != "prepared" or draw(st.integers(0, 3)) else None
-    has_turn = state != "prepared" or (waiting_since and draw(st.integers(0, 2)) == 0)
-    granted_at = waiting_since if has_turn else None
-    return row | {"sent_at": sent_at, "waiting_since": waiting_since, "granted_at": granted_at}
+def _live(dice: Dice, generation_id: UUID) -> Row:
+    state = dice.one("prepared", "prepared", "prepared", *LIVE)
+    waiting_since = dice.mostly(s(-dice.number(0, 90)), None if state == "prepared" else s(-1))
+    has_turn = state != "prepared" or (waiting_since is not None and dice.mostly(False, True))
+    return {
+        "id": UUID(int=generation_id.int + 100),
+        "generation_id": generation_id,
+        "n": 1,
+        "step": dice.one("draw", "draw", "cutout", "translate"),
+        "state": state,
+        "seed": 1,
+        "polls": dice.one(0, 0, 1, 12),
+        "request_id": f"request-{generation_id}" if state == "accepted" else None,
+        "sent_at": None if state == "prepared" else s(-dice.number(0, 90)),
+        "waiting_since": waiting_since,
+        "granted_at": waiting_since if has_turn else None,
+    }
 
 
-def seed(db: Session, line: tuple[list[Row], list[Row], list[Row]], data: st.DataObject) -> Row:
+def seed(db: Session, line: Line, dice: Dice) -> Row:
     """Answers the gate."""
-    people, pictures, attempts = line
-    for table, found in (("users", people), ("generations", pictures), ("attempts", attempts)):
+    for table, found in zip(("users", "generations", "attempts"), line, strict=True):
         for row in found:
             db.add(table, row)
     db.execute("UPDATE generation_styles SET typical_seconds = $1, step_seconds = $2"
                " WHERE id <> 'neon-glow'", 14.0, json.dumps(STEPS))  # fmt: skip
-    typical = data.draw(st.sampled_from((None, 20.5)))
+    typical = dice.one(None, 20.5)
     db.execute("UPDATE generation_styles SET typical_seconds = $1 WHERE id = 'neon-glow'", typical)
-    db.execute("UPDATE fal_gate SET places = $1", data.draw(st.integers(1, 4)))
-    trouble = data.draw(st.sampled_from(("", "", "", "fails", "pauses")))
+    db.execute("UPDATE fal_gate SET places = $1", dice.number(1, 4))
+    trouble = dice.one("", "", "", "", "fails", "pauses")
     if trouble == "fails":
         db.execute("UPDATE fal_gate SET failing_since = now(), reason = 'unreachable'")
     elif trouble == "pauses":
@@ -89,18 +95,16 @@ def total(seconds: list[float | None]) -> float:
 
 
 @holds("generations.insert_generation", share=1.5)
-@given(lines(), st.sampled_from(strategies.STYLES), st.data())
-def test_what_is_promised_is_a_turn_in_the_line_and_the_making(
-    sql: Sql, line: tuple[list[Row], list[Row], list[Row]], style: str, data: st.DataObject
-) -> None:
-    owner_id = line[0][0]["id"]
+@given(dices())
+def test_what_is_promised_is_a_turn_in_the_line_and_the_making(sql: Sql, dice: Dice) -> None:
+    owner_id, style = pictures.AMAL, dice.one(*strategies.STYLES)
     new = UUID(int=1)
     request = GenerationRequest(
         style=style, prompt="a cat", input_type="text", aspect_ratio="1:1", custom_colors=(),
         source_upload_id=None, source_key=None, seed=None,
     )  # fmt: skip
     with sql.example() as db:
-        gate = seed(db, line, data)
+        gate = seed(db, lines(dice), dice)
         waiting, at_fal = db.rows("fal_line"), db.rows("fal_requests")
         typical = db.row("generation_styles", id=style)["typical_seconds"]
         body = db.call(
@@ -131,12 +135,11 @@ def test_what_is_promised_is_a_turn_in_the_line_and_the_making(
 
 
 @holds("generations.renumber_line", share=1.5)
-@given(lines(), st.integers(0, 4), st.data())
-def test_everybody_in_the_line_learns_their_number(
-    sql: Sql, line: tuple[list[Row], list[Row], list[Row]], n: int, data: st.DataObject
-) -> None:
+@given(dices())
+def test_everybody_in_the_line_learns_their_number(sql: Sql, dice: Dice) -> None:
+    n = dice.number(0, 4)
     with sql.example() as db:
-        gate = seed(db, line, data)
+        gate = seed(db, lines(dice), dice)
         told = _told(db, gate, n)
         before = {row["id"]: row for row in db.rows("generations")}
         with db.changes("generations") as seen:

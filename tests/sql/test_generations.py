@@ -13,11 +13,13 @@ from madar.db import generations
 from madar.db.generations import Download, Ending, QuotaUse
 from madar.db.sessions import Credential
 from madar.domain.generations import PUBLIC, GenerationRequest
-from tests.sql import strategies
+from tests.sql import pictures, strategies
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Session, Sql
 from tests.sql.register import holds
+from tests.sql.scenes import s, scene
 from tests.sql.seeding import Owner, several
-from tests.sql.strategies import LIVE, Row, rows
+from tests.sql.strategies import LIVE, Row
 
 FILES = ("master_key", "result_image_key", "thumbnail_key")
 two_people = several(most=2, pictures=3)
@@ -59,11 +61,13 @@ def test_a_wish_becomes_a_generation_an_attempt_and_a_wake_up(
     new, attempt, parent = UUID(int=1), UUID(int=2), UUID(int=3)
     has_left = data.draw(st.integers(0, 4)) == 0
     with sql.example() as db:
-        db.add("users", person | {"deleted_at": timedelta() if has_left else None})
+        db.add(
+            "users", person | {"deleted_at": timedelta() if has_left else None}, *pictures.users()
+        )
         db.add("generations", strategies.generation(parent, strategies.Rest(0), state="failed")
                | {"user_id": person["id"]})  # fmt: skip
         db.execute("UPDATE generation_styles SET id = 'hidden', is_active = false"
-                   " WHERE id = 'abstract-ceramic'")  # fmt: skip
+                   " WHERE id = 'glass-morphism'")  # fmt: skip
         rest: Row = {
             "prompt_english": data.draw(st.sampled_from((None, "a cat"))),
             "translation": None,
@@ -120,42 +124,34 @@ def test_a_wish_becomes_a_generation_an_attempt_and_a_wake_up(
         assert job["queueing_lock"] == str(new)
 
 
-@holds("generations.get_quota_use")
-@given(strategies.people(), st.integers(1, 48), st.data())
-def test_a_quota_counts_what_was_made_or_sent(
-    sql: Sql, person: Row, hours: int, data: st.DataObject
-) -> None:
-    window = timedelta(hours=hours)
-    picture = strategies.galleries(user_id=person["id"])
-    drawn = data.draw(rows(picture, max_size=6))
-    with sql.example() as db:
-        db.add("users", person)
-        counted: list[datetime] = []
-        for n, row in enumerate(drawn):
-            code = data.draw(st.sampled_from(("cancelled", "content_policy", "timeout")))
-            created_at = data.draw(strategies.past() | strategies.around(-3600 * hours, 60))
-            row |= {"created_at": created_at, "error_code": row["error_code"] and code}
-            added = db.add("generations", row)
-            sent_at = data.draw(st.sampled_from((None, timedelta())))
-            whole = {"id": UUID(int=n), "generation_id": row["id"], "n": 1, "step": "draw"}
-            db.add("attempts", whole | {"state": "failed", "seed": 1, "sent_at": sent_at})
-            if added["created_at"] > db.now - window and _counts(
-                added, is_sent=sent_at is not None
-            ):
-                counted.append(added["created_at"])
-        found = db.call(
-            generations.get_quota_use, owner_id=person["id"], window_s=window.total_seconds()
-        )
-
-        first = min(counted, default=None)
-        waits_s = first and (first + window - db.now).total_seconds()
-        assert found == QuotaUse(used=len(counted), seconds_to_next=waits_s)
+@holds("generations.get_quota_use", share=2)
+@given(dices())
+def test_a_quota_counts_what_was_made_or_sent(sql: Sql, dice: Dice) -> None:
+    rows = pictures.pictures(dice, alive=False)
+    window_s = dice.one(60, 3600, 86400)
+    for row in rows["generations"]:
+        row["error_code"] = row["error_code"] and dice.one("cancelled", "content_policy", "timeout")
+    sent = {one["generation_id"] for one in rows["attempts"] if one["sent_at"] is not None}
+    with scene(sql, **rows) as played:
+        for person in pictures.PEOPLE:
+            counted = [
+                row["created_at"]
+                for row in rows["generations"]
+                if row["user_id"] == person
+                and row["created_at"] > -s(window_s)
+                and _counts(row, is_sent=row["id"] in sent)
+            ]
+            found = played.session.call(
+                generations.get_quota_use, owner_id=person, window_s=window_s
+            )
+            wait = (min(counted) + s(window_s)).total_seconds() if counted else None
+            assert found == QuotaUse(used=len(counted), seconds_to_next=wait)
 
 
 def _counts(row: Row, *, is_sent: bool) -> bool:
     """Not what failed without the person's doing; what they took back only if it was sent."""
     has_failed = row["state"] in {"failed", "reviving"}
-    if row["deleted_at"]:
+    if row["deleted_at"] is not None:
         is_theirs = not has_failed or row["error_code"] in {"content_policy", "cancelled"}
         return is_sent and is_theirs
     if row["error_code"] == "cancelled":

@@ -7,14 +7,16 @@ from collections.abc import Awaitable, Callable
 from typing import Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madar.db import attempts, fal_purges, purges, turns
+from madar.db import attempts, fal_purges, generations, purges, turns, users
+from madar.domain.generations import GenerationRequest
 from tests.sql import pictures
 from tests.sql.harness import Conn, Row, Session, Sql
-from tests.sql.pictures import AMAL
+from tests.sql.pictures import AMAL, BADR
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, s
 from tests.sql.workers import claimed, seen
@@ -289,6 +291,91 @@ def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(sql: Sql, name: s
             holder.commit()
             assert set(waiting.result()) == ({*IDS} - {FIRST} if is_over else {*IDS})
             assert (holder.row("generations", id=FIRST) == before) == is_over
+
+
+@holds("generations.delete_generations")
+def test_all_of_a_person_are_locked_in_the_order_of_their_ids(sql: Sql) -> None:
+    with sql.committed(2) as (holder, owner):
+        fill(holder)
+        holder.execute("UPDATE generations SET master_key = id::text")
+        hold(holder, FIRST)
+        waiting = owner.start(generations.delete_generations, owner_id=AMAL)
+
+        assert waiting.is_waiting()
+        for one in IDS:
+            check_free(holder, "generations", one)
+        holder.commit()
+        waiting.result()
+
+
+_REQUEST = GenerationRequest(
+    style=pictures.STYLE,
+    prompt="a cat",
+    input_type="text",
+    aspect_ratio="1:1",
+    custom_colors=(),
+    source_upload_id=None,
+    source_key=None,
+    seed=None,
+)
+
+
+def _asked_for(owner_id: UUID) -> dict[str, Any]:
+    return {
+        "id": UUID(int=owner_id.int + 1000),
+        "attempt_id": UUID(int=owner_id.int + 2000),
+        "owner_id": owner_id,
+        "request": _REQUEST,
+        "source_upload_id": None,
+        "seed": 1,
+        "first_step": "draw",
+        "deadline_s": 90,
+        "language": "en",
+        "prompt_english": None,
+        "translation": None,
+        "parent_id": None,
+    }
+
+
+@holds("generations.insert_generation")
+def test_who_leaves_asks_for_nothing_more(sql: Sql) -> None:
+    with sql.committed(2) as (leaving, asking):
+        fill(leaving)
+        leaving.begin()
+        assert leaving.call(users.mark_user_deleted, owner_id=AMAL)
+        assert asking.call(generations.insert_generation, **_asked_for(BADR))
+        waiting = asking.start(generations.insert_generation, **_asked_for(AMAL))
+        assert waiting.is_waiting()
+        leaving.commit()
+
+        assert waiting.result() is None
+        assert len(leaving.rows("generations", user_id=AMAL)) == len(IDS)
+
+
+@holds("generations.lock_generation")
+def test_what_is_decided_about_is_not_written_to_meanwhile(sql: Sql) -> None:
+    with sql.committed(2) as (owner, worker):
+        fill(owner)
+        owner.begin()
+        assert owner.call(generations.lock_generation, owner_id=AMAL, id=FIRST)
+        writing = worker.start(
+            generations.update_generation, owner_id=AMAL, id=FIRST, is_liked=True
+        )
+        assert writing.is_waiting()
+        owner.commit()
+        assert writing.result()
+
+
+@holds("generations.lock_wish")
+def test_what_is_asked_for_again_may_change_meanwhile_but_not_go(sql: Sql) -> None:
+    with sql.committed(2) as (owner, other):
+        fill(owner)
+        owner.begin()
+        assert owner.call(generations.lock_wish, owner_id=AMAL, id=FIRST)
+        assert other.call(generations.update_generation, owner_id=AMAL, id=FIRST, is_liked=True)
+        with pytest.raises(psycopg.errors.LockNotAvailable):
+            check_free(other, "generations", FIRST)
+        owner.commit()
 
 
 @holds("purges.claim_due_purges")

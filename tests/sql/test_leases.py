@@ -168,6 +168,21 @@ async def _complete(conn: Conn, worker: Worker) -> Did:
     return "completed" if done else None
 
 
+async def _tell(conn: Conn, worker: Worker) -> Did:
+    claim, attempt = _held(worker)
+    done = await generations.mark_generation_progress(
+        conn,
+        claim,
+        next_s=0,
+        state="processing",
+        progress=20 + attempt.polls,
+        queue_position=None,
+        fal_status="IN_PROGRESS",
+        steps=None,
+    )
+    return "told" if done else None
+
+
 async def _postpone(conn: Conn, worker: Worker) -> Did:
     claim, _ = _held(worker)
     return "postponed" if await generations.postpone_generation(conn, claim, next_s=0) else None
@@ -262,13 +277,13 @@ def _held(worker: Worker) -> tuple[Claimed, Attempt]:
 
 UNDER_LEASE: tuple[Doing, ...] = (
     _go_on, _go_on, _go_on, _go_on, _send, _accept, _lose_sight, _put_back, _poll, _finish, _retry,
-    _fail, _complete, _postpone, _join,
+    _fail, _complete, _tell, _postpone, _join,
 )  # fmt: skip
 BESIDE_IT: tuple[Doing, ...] = (
     _announce, _announce, _announce, _cancel, _delete, _wake, _wake, _grant, _grant,
 )  # fmt: skip
 # Whoever did this holds the generation from the statement on.
-HOLDING = {"put back", "accepted", "unknown", "finished", "retried", "failed", "completed"}
+HOLDING = {"put back", "accepted", "unknown", "finished", "retried", "failed", "completed", "told"}
 
 
 class Pictures(RuleBasedStateMachine):
@@ -407,6 +422,7 @@ def _check_generation(before: Row, row: Row) -> None:
     """Epochs and versions only grow, and what has ended stays so, but for a late success."""
     assert row["lease_epoch"] >= before["lease_epoch"]
     assert row["version"] >= before["version"]
+    assert row["fal_progress"] >= before["fal_progress"]
     assert before["deleted_at"] is None or row["deleted_at"] == before["deleted_at"]
     if before["state"] == "completed":
         assert row["state"] == "completed"

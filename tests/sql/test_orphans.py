@@ -10,7 +10,7 @@ from madar.db import orphans
 from tests.sql import pictures
 from tests.sql.dice import Dice, dices
 from tests.sql.harness import Row, Sql
-from tests.sql.pictures import PEOPLE
+from tests.sql.pictures import DANA, PEOPLE
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, World, s, scene
 
@@ -23,16 +23,22 @@ PREFIXES = ("o/a", "o/b", "o/Z", "o/ب")
 
 
 def objects(dice: Dice) -> Rows:
-    """Pictures and uploads, each of whose files may be named or not, and lie anywhere."""
+    """Pictures and uploads, each of whose files may be named or not, and lie anywhere.
+
+    Dana's account is closed.
+    """
     rows = pictures.pictures(dice, alive=False, attempts=1)
+    rows["users"] = pictures.users(deleted=[DANA])
     for row in rows["generations"]:
         place = dice.one(*PREFIXES)
-        has_all = row["state"] == "completed"
+        has_all = row["state"] == "completed" or dice.one(False, True)
+        if has_all:
+            row |= {"state": "completed", "error_code": None}
+            row |= {"fal_progress": 100, "next_action_at": None}
         for n, name in enumerate(FILES):
             is_named = has_all or dice.one(False, True)
             row[name] = f"{place}/{row['id'].int}/{n}" if is_named else None
-        if has_all:
-            row["completed_at"] = dice.one(s(-61), s(-SETTLED_S), s(-59))
+        row["completed_at"] = dice.one(s(-61), s(-SETTLED_S), s(-59))
         if row["deleted_at"] is not None:
             row["gone_at"] = dice.one(None, s(-1), NOW, s(1))
     uploads = [
@@ -57,9 +63,9 @@ def named(generations: list[Row], uploads: list[Row]) -> list[str]:
 
 
 def bounds(dice: Dice, keys: list[str]) -> tuple[str, str]:
-    """Mostly around all keys, or two of them or between: `first` is looked for, `beyond` not."""
+    """Around all keys, or two of them or between: `first` is looked for, `beyond` not."""
     edges = [*keys, "o/", "o/a", "o/b/", "o0", "\U0010ffff"]
-    return dice.mostly(("o/", "o0"), (dice.one(*edges), dice.one(*edges)))
+    return dice.one(("o/", "o0"), (dice.one(*edges), dice.one(*edges)))
 
 
 def is_between(key: str | None, first: str, beyond: str) -> bool:
@@ -104,7 +110,11 @@ def list_named_objects(world: World, *, first: str, beyond: str, settled_s: floa
         and row["deleted_at"] is None
         and row["completed_at"] < s(-settled_s)
     ]
-    sent = [row for row in world["uploads"].values() if row["created_at"] < s(-settled_s)]
+    sent = [
+        row
+        for row in world["uploads"].values()
+        if row["created_at"] < s(-settled_s) and row["user_id"] != DANA
+    ]
     found = [{"object_key": key} for key in named(there, sent) if is_between(key, first, beyond)]
     return in_any_order(found)
 

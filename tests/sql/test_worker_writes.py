@@ -2,38 +2,37 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, cast
+from typing import Any
 from uuid import UUID
 
 from hypothesis import given
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from madar.db import generations
 from madar.db.generations import Claimed, Due, Outcome, Timing
 from madar.domain.progress import Steps
-from tests.sql import strategies
+from tests.sql import pictures, strategies
+from tests.sql.dice import dices
 from tests.sql.harness import Session, Sql
 from tests.sql.register import holds
-from tests.sql.strategies import Rest, Row, rows
+from tests.sql.strategies import Rest, Row
 
 WORKERS = ("worker-1", "worker-2")
 SECOND = timedelta(seconds=1)
 
 
 @st.composite
-def work(draw: st.DrawFn, most: int = 4) -> tuple[Row, list[Row]]:
-    """Somebody's pictures as a worker meets them: due or not, held or not, deleted or not."""
-    person = draw(strategies.people())
-    one = strategies.generations(user_id=person["id"])
-    gone = one.map(lambda row: row | {"deleted_at": timedelta()})
-    return person, draw(rows(one | one | one | gone, max_size=most))
+def work(draw: st.DrawFn, most: int = 5) -> list[Row]:
+    """Pictures as a worker meets them: due or not, held or not, deleted or not."""
+    dice = draw(dices())
+    count = dice.number(0, most)
+    return [pictures.generation(dice, one, alive=True) for one in pictures.ids(dice, count)]
 
 
-def seeded(db: Session, given: tuple[Row, list[Row]]) -> list[Row]:
-    person, pictures = given
-    db.add("users", person)
-    return [db.add("generations", row) | {"is_crashed": False} for row in pictures]
+def seeded(db: Session, given: list[Row]) -> list[Row]:
+    db.add("users", *pictures.users())
+    db.add("generation_styles", pictures.style())
+    return [db.add("generations", row) | {"is_crashed": False} for row in given]
 
 
 def is_open(row: Row) -> bool:
@@ -52,7 +51,7 @@ def claim_of(row: Row, *, epoch: int, claimed_at: datetime) -> Claimed:
 @given(work(), st.booleans())
 def test_a_due_one_is_claimed_by_one(
     sql: Sql,
-    given: tuple[Row, list[Row]],
+    given: list[Row],
     may_be_suspect: bool,  # noqa: FBT001
 ) -> None:
     with sql.example() as db:
@@ -98,9 +97,7 @@ def test_a_due_one_is_claimed_by_one(
 
 @holds("generations.extend_leases")
 @given(work(), st.data())
-def test_only_held_leases_are_extended(
-    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
-) -> None:
+def test_only_held_leases_are_extended(sql: Sql, given: list[Row], data: st.DataObject) -> None:
     with sql.example() as db:
         expected: dict[Any, Row] = {}
         held: dict[UUID, int] = {}
@@ -122,16 +119,16 @@ def test_only_held_leases_are_extended(
 @holds("generations.release_leases", "generations.release_dropped_leases")
 @given(work(), st.data())
 def test_a_worker_gives_back_its_own_leases(
-    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
+    sql: Sql, given: list[Row], data: st.DataObject
 ) -> None:
     left_s = data.draw(st.sampled_from((0, 30)))
     with sql.example() as db:
-        pictures = seeded(db, given)
-        held = [row["id"] for row in pictures if data.draw(st.integers(0, 3)) == 0]
+        made = seeded(db, given)
+        held = [row["id"] for row in made if data.draw(st.integers(0, 3)) == 0]
         for owner in WORKERS:
             own = [
                 row
-                for row in pictures
+                for row in made
                 if row.get("lease_owner") == owner and row["lease_until"] and row["next_action_at"]
             ]
             with db.savepoint(), db.changes("generations") as seen:
@@ -156,13 +153,13 @@ def test_a_worker_gives_back_its_own_leases(
 @holds("generations.list_due_generations", "generations.get_seconds_until_due")
 @given(work(most=6), st.integers(1, 4))
 def test_what_is_due_is_listed_the_suspects_by_their_crashes(
-    sql: Sql, given: tuple[Row, list[Row]], n: int
+    sql: Sql, given: list[Row], n: int
 ) -> None:
     with sql.example() as db:
-        pictures = [row for row in seeded(db, given) if is_open(row)]
+        made = [row for row in seeded(db, given) if is_open(row)]
         due = [
             row
-            for row in pictures
+            for row in made
             if row["next_action_at"] <= db.now
             and (row["lease_until"] is None or row["lease_until"] <= db.now)
         ]
@@ -177,8 +174,7 @@ def test_what_is_due_is_listed_the_suspects_by_their_crashes(
         ]
 
         free = [
-            max(row["next_action_at"], row["lease_until"] or row["next_action_at"])
-            for row in pictures
+            max(row["next_action_at"], row["lease_until"] or row["next_action_at"]) for row in made
         ]
         wait_s = min(((moment - db.now).total_seconds() for moment in free), default=None)
         assert db.call(generations.get_seconds_until_due) == wait_s
@@ -194,7 +190,7 @@ def _rank(row: Row) -> tuple[bool, int, datetime]:
 def test_a_closed_gate_is_waited_for_while_somebody_is_in_the_line(
     sql: Sql, data: st.DataObject
 ) -> None:
-    moments = st.none() | st.integers(-5, 5).map(lambda n: n * SECOND)
+    moments = st.sampled_from((None, -SECOND, timedelta(), SECOND, 2 * SECOND))
     gate = {name: data.draw(moments) for name in ("closed_until", "steady_at", "next_turn_at")}
     waits = data.draw(st.booleans())
     state = data.draw(st.sampled_from(("prepared", "sent")))
@@ -280,6 +276,7 @@ def _completed(row: Row, _: datetime, now: datetime) -> Row:
     return {
         "state": "completed",
         "error_code": None,
+        "fal_error": None,
         "fal_progress": 100,
         "lease_until": None,
         "next_action_at": None,
@@ -348,7 +345,7 @@ WRITES = (
 @holds(*(f"generations.{write.query}" for write in WRITES))
 @given(work(), st.data())
 def test_a_worker_writes_under_its_lease_only(
-    sql: Sql, given: tuple[Row, list[Row]], data: st.DataObject
+    sql: Sql, given: list[Row], data: st.DataObject
 ) -> None:
     with sql.example() as db:
         for row in seeded(db, given):
@@ -400,112 +397,3 @@ def test_it_is_told_how_long_somebody_waited(
             late_s=done and promised and (done - promised).total_seconds(),
         )
         assert db.call(generations.get_timing, id=UUID(int=0)) is None
-
-
-class Leases(RuleBasedStateMachine):
-    """Three workers, each on a connection of its own, inside transactions of their own.
-
-    No generation is in two hands, versions and epochs only grow, what has ended stays as it is.
-    A worker whose claim would have to wait for another's transaction does not claim.
-    """
-
-    workers = st.integers(0, 2)
-    pictures = st.integers(0, 1)
-
-    def __init__(self, sql: Sql) -> None:
-        super().__init__()
-        self.sql = sql
-        self.sessions = sql.open_committed(4)
-        *self.crew, self.db = self.sessions
-        self.ids = [UUID(int=1), UUID(int=2)]
-        self.held: dict[int, Claimed] = {}
-        self.lost: set[int] = set()
-        self.open: set[int] = set()
-        self.last: dict[UUID, Row] = {}
-        self.db.add("users", {"id": self.ids[0], "google_id": "1", "email": "", "display_name": ""})
-        for one in self.ids:
-            row = strategies.generation(one, Rest(0), state="queued")
-            due = {"next_action_at": timedelta(hours=-1), "deadline_at": timedelta(days=9)}
-            self.db.add("generations", row | {"user_id": self.ids[0]} | due)
-
-    def teardown(self) -> None:
-        self.sql.close_committed(self.sessions)
-
-    def _is_locked(self, picture: int) -> bool:
-        """By somebody's transaction; whoever writes there would wait for it."""
-        rows = self.db.execute(
-            "SELECT id FROM generations WHERE id = $1 FOR NO KEY UPDATE SKIP LOCKED",
-            self.ids[picture],
-        )
-        return not rows
-
-    @rule(worker=workers)
-    def begin(self, worker: int) -> None:
-        if worker not in self.open:
-            self.crew[worker].begin()
-            self.open.add(worker)
-
-    @rule(worker=workers)
-    def commit(self, worker: int) -> None:
-        if worker in self.open:
-            self.crew[worker].commit()
-            self.open.discard(worker)
-
-    @rule(worker=workers, picture=pictures)
-    def claim(self, worker: int, picture: int) -> None:
-        if worker in self.held or self._is_locked(picture):
-            return
-        claimed = self.crew[worker].call(
-            generations.claim_generation_to_advance,
-            id=self.ids[picture], owner=f"worker-{worker}", lease_s=60,
-        )  # fmt: skip
-        others = {one.id for other, one in self.held.items() if other not in self.lost}
-        if claimed:
-            assert claimed.id not in others, "in two hands"
-            self.held[worker] = claimed
-
-    @rule(worker=workers, what=st.sampled_from(WRITES))
-    def write(self, worker: int, what: Write) -> None:
-        """Also by a worker that lost its lease and does not know it."""
-        if not (claimed := self.held.get(worker)) or self._is_locked(self._number(claimed)):
-            return
-        before = self.db.row("generations", id=claimed.id)
-        is_held = before["lease_epoch"] == claimed.lease_epoch and is_open(before)
-        answer = self.crew[worker].call(what.function, claimed, **what.given)
-        assert bool(answer) == is_held
-        if what.query not in {"choose_files", "count_stumble"}:
-            del self.held[worker]
-            self.lost.discard(worker)
-
-    def _number(self, claimed: Claimed) -> int:
-        return self.ids.index(claimed.id)
-
-    @rule(picture=pictures)
-    def run_out(self, picture: int) -> None:
-        """A lease ends without a word; its worker may write still."""
-        if not self._is_locked(picture):
-            self.db.execute(
-                "UPDATE generations SET lease_until = now() - interval '1 s',"
-                " next_action_at = now() - interval '1 s'"
-                " WHERE id = $1 AND lease_until IS NOT NULL",
-                self.ids[picture],
-            )
-            self.lost |= {
-                worker for worker, one in self.held.items() if one.id == self.ids[picture]
-            }
-
-    @invariant()
-    def nothing_goes_backwards(self) -> None:
-        for row in self.db.rows("generations"):
-            before = self.last.get(row["id"], row)
-            assert row["version"] >= before["version"]
-            assert row["lease_epoch"] >= before["lease_epoch"]
-            assert row["fal_progress"] >= before["fal_progress"]
-            if before["state"] == "completed":
-                assert row == before, "what has ended stays as it is"
-            self.last[row["id"]] = row
-
-
-@holds("generations.claim_generation_to_advance")
-def test_no_two_workers_hold_one_generation(sql: Sql) -> None:
-    sql.check(cast("Any", Leases), share=0.7)
