@@ -128,7 +128,7 @@ def sessions(draw: st.DrawFn, **fixed: Any) -> Row:
         "session_token": hash_of(row_id),
         "expires_at": expires_at,
         "ends_at": expires_at + timedelta(seconds=rest.number(0, 3600)),
-        "created_at": rest.past(),
+        "created_at": -timedelta(hours=rest.number(0, 2)),
         "last_seen_at": draw(past() | around(-300, 600)),
         "user_agent": rest.one_of((None, *AGENTS)),
     }

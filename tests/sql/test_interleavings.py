@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madar.db import attempts, fal_purges, generations, purges, turns, users
+from madar.db import attempts, fal_purges, generations, purges, trash, turns, users
 from madar.domain.generations import GenerationRequest
 from tests.sql import pictures
 from tests.sql.harness import Conn, Row, Session, Sql
@@ -293,19 +293,36 @@ def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(sql: Sql, name: s
             assert (holder.row("generations", id=FIRST) == before) == is_over
 
 
-@holds("generations.delete_generations")
-def test_all_of_a_person_are_locked_in_the_order_of_their_ids(sql: Sql) -> None:
+def _delete_all(conn: Conn) -> Awaitable[None]:
+    return generations.delete_generations(conn, owner_id=AMAL)
+
+
+def _empty_trash(conn: Conn) -> Awaitable[list[UUID]]:
+    return trash.empty_trash(conn, owner_id=AMAL)
+
+
+_OF_A_PERSON: dict[str, Statement] = {
+    "generations.delete_generations": _delete_all,
+    "trash.empty_trash": _empty_trash,
+}
+
+
+@pytest.mark.parametrize("name", _OF_A_PERSON)
+def test_all_of_a_person_are_locked_in_the_order_of_their_ids(sql: Sql, name: str) -> None:
     with sql.committed(2) as (holder, owner):
         fill(holder)
-        holder.execute("UPDATE generations SET master_key = id::text")
+        holder.execute(
+            "UPDATE generations SET deleted_at = now(), gone_at = now() + interval '1 hour'"
+        )
         hold(holder, FIRST)
-        waiting = owner.start(generations.delete_generations, owner_id=AMAL)
+        waiting = owner.start(_coroutine(_OF_A_PERSON[name]))
 
         assert waiting.is_waiting()
         for one in IDS:
             check_free(holder, "generations", one)
         holder.commit()
         waiting.result()
+        assert all(row["gone_at"] is None for row in holder.rows("generations"))
 
 
 _REQUEST = GenerationRequest(

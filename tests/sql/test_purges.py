@@ -174,7 +174,7 @@ def test_the_files_of_a_picture_leave_with_it_and_never_before(sql: Sql, dice: D
     with scene(sql, **rows) as played:
         some = dice.some(ids)
         played.play(purges.insert_purges_of_gone, insert_purges_of_gone, generation_ids=some)
-        for one in ids:
+        for one in dice.some(ids):
             played.play(
                 purges.insert_purges_of_deleted, insert_purges_of_deleted, generation_id=one
             )

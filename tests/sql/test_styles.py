@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 from madar.db import styles
 from tests.sql import strategies
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Session, Sql
 from tests.sql.register import holds
 from tests.sql.strategies import ENDED, Row
@@ -116,12 +117,10 @@ def test_only_what_is_named_is_changed(sql: Sql, added: list[Row], given: dict[s
         assert updated == db.call(styles.get_style, id=STYLE)
 
 
-@st.composite
-def pictures(draw: st.DrawFn) -> list[tuple[Row, list[Row]]]:
-    """Up to a few more than are looked at, with what was done for them."""
-    many = draw(st.integers(0, 5) | st.just(23))
-    numbers = draw(st.lists(strategies.rests, min_size=many, max_size=many))
-    return [_picture(n, rest) for n, rest in enumerate(numbers)]
+def pictures(dice: Dice) -> list[tuple[Row, list[Row]]]:
+    """Of this style about as many as are asked for, or more than are looked at."""
+    many = dice.one(2, 3, 4, 5, 6, 50)
+    return [_picture(n, strategies.Rest(256 * n + dice.number(0, 255))) for n in range(many)]
 
 
 def _picture(n: int, rest: strategies.Rest) -> tuple[Row, list[Row]]:
@@ -161,14 +160,12 @@ def _held(rest: strategies.Rest) -> Row:
 
 
 @holds("styles.update_typical_seconds")
-@given(strategies.people(), pictures())
-def test_a_style_takes_what_its_last_pictures_took(
-    sql: Sql, person: Row, given: list[tuple[Row, list[Row]]]
-) -> None:
+@given(strategies.people(), dices())
+def test_a_style_takes_what_its_last_pictures_took(sql: Sql, person: Row, dice: Dice) -> None:
     with sql.example() as db:
         db.add("users", person)
         done: list[tuple[Row, list[Row]]] = []
-        for row, attempts in given:
+        for row, attempts in pictures(dice):
             picture = db.add("generations", row | {"user_id": person["id"]})
             own = [db.add("attempts", one | {"generation_id": row["id"]}) for one in attempts]
             if row["style"] == STYLE and row["state"] == "completed":

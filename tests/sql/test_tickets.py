@@ -75,10 +75,10 @@ def ticketed(draw: st.DrawFn) -> tuple[list[Owner], list[Row]]:
             "token_hash": strategies.ids.map(hash_of),
             "session_id": st.sampled_from(sessions or [UUID(int=0)]),
             "language": strategies.languages,
-            "expires_at": strategies.around(),
+            "expires_at": strategies.around(spread_s=3),
         }
     )
-    return owners, draw(rows(ticket, "token_hash", max_size=4)) if sessions else []
+    return owners, draw(rows(ticket, "token_hash", max_size=5)) if sessions else []
 
 
 @holds("tickets.insert_ticket")
