@@ -86,6 +86,11 @@ def around(limit_s: float = 0, spread_s: float = 7200) -> SearchStrategy[timedel
     return (st.sampled_from(EDGES) | far).map(lambda offset: offset + timedelta(seconds=limit_s))
 
 
+def lately() -> SearchStrategy[timedelta]:
+    """Up to now, and so few moments that several rows have the same."""
+    return st.integers(0, 3).map(lambda n: -timedelta(hours=n))
+
+
 def past(days: int = 2) -> SearchStrategy[timedelta]:
     """Up to now; whole hours, so that several rows often have the same."""
     return st.integers(0, 24 * days).map(lambda n: -timedelta(hours=n))
@@ -129,7 +134,7 @@ def sessions(draw: st.DrawFn, **fixed: Any) -> Row:
         "expires_at": expires_at,
         "ends_at": expires_at + timedelta(seconds=rest.number(0, 3600)),
         "created_at": -timedelta(hours=rest.number(0, 2)),
-        "last_seen_at": draw(past() | around(-300, 600)),
+        "last_seen_at": draw(lately() | around(-300, 600)),
         "user_agent": rest.one_of((None, *AGENTS)),
     }
     return row | fixed
@@ -146,7 +151,7 @@ def uploads(draw: st.DrawFn, **fixed: Any) -> Row:
         "file_size": rest.number(1, 2**33),
         "width": rest.number(1, 4096),
         "height": rest.number(1, 4096),
-        "created_at": draw(past()),
+        "created_at": draw(lately()),
     }
     return row | fixed
 
@@ -259,7 +264,7 @@ def _lease(draw: st.DrawFn, rest: Rest) -> Row:
 def deleted(draw: st.DrawFn, one: Rows) -> Row:
     """In the trash, just out of it, or gone at once."""
     row = draw(one)
-    deleted_at = draw(past(40))
+    deleted_at = draw(lately())
     gone_at = draw(st.none() | around()) if row["state"] == "completed" else None
     at_rest = {"next_action_at": None, "lease_until": None}
     return row | at_rest | {"deleted_at": deleted_at, "gone_at": gone_at, "updated_at": deleted_at}

@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from madar.db import attempts, fal_purges, generations, purges, trash, turns, users
+from madar.db import attempts, fal_purges, generations, purges, trash, turns, uploads, usage, users
 from madar.domain.generations import GenerationRequest
 from tests.sql import pictures
 from tests.sql.harness import Conn, Row, Session, Sql
-from tests.sql.pictures import AMAL, BADR
+from tests.sql.pictures import AMAL, BADR, DANA
 from tests.sql.register import holds
 from tests.sql.scenes import NOW, s
 from tests.sql.workers import claimed, seen
@@ -291,6 +291,68 @@ def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(sql: Sql, name: s
             holder.commit()
             assert set(waiting.result()) == ({*IDS} - {FIRST} if is_over else {*IDS})
             assert (holder.row("generations", id=FIRST) == before) == is_over
+
+
+def _delete_unused_uploads(conn: Conn) -> Awaitable[int]:
+    return uploads.delete_unused_uploads(conn, after_s=60, n=9)
+
+
+def _delete_old_usage(conn: Conn) -> Awaitable[int]:
+    return usage.delete_old_usage(conn, n=9)
+
+
+def _touch_sessions(conn: Conn) -> Awaitable[None]:
+    return usage.touch_sessions(conn, ids=[FIRST], idle_s=9)
+
+
+def _delete_deleted_user(conn: Conn) -> Awaitable[int]:
+    return users.delete_deleted_user(conn, after_s=60)
+
+
+# With the table that each looks at, and a row there for it.
+_SWEEPS: dict[str, tuple[str, Row, Statement]] = {
+    "uploads.delete_unused_uploads": (
+        "uploads",
+        pictures.upload(1, created_at=s(-3600)),
+        _delete_unused_uploads,
+    ),
+    "usage.delete_old_usage": (
+        "api_usage",
+        {"endpoint": "/", "method": "GET", "status_code": 200, "created_at": s(-86400 * 40)},
+        _delete_old_usage,
+    ),
+    "usage.touch_sessions": (
+        "user_sessions",
+        {"id": FIRST, "user_id": AMAL, "session_token": b"token", "last_seen_at": s(-3600)}
+        | {"expires_at": s(3600), "ends_at": s(7200)},
+        _touch_sessions,
+    ),
+    "users.delete_deleted_user": (
+        "users",
+        pictures.users(deleted=[DANA])[-1] | {"id": UUID(int=99), "deleted_at": s(-3600)}
+        | {"google_id": "left", "email": "left@example.org"},
+        _delete_deleted_user,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _SWEEPS)
+def test_a_sweep_passes_by_what_somebody_holds(sql: Sql, name: str) -> None:
+    table, row, sweep = _SWEEPS[name]
+    with sql.committed(2) as (holder, sweeper):
+        fill(holder)
+        holder.add(table, row)
+        before = holder.rows(table)
+        holder.begin()
+        holder.execute(f"SELECT FROM {table} FOR UPDATE")
+        pending = sweeper.start(_coroutine(sweep))
+        assert not pending.is_waiting()
+        pending.result()
+        holder.commit()
+        assert holder.rows(table) == before
+
+        sweeper.call(_coroutine(sweep))
+        assert holder.rows(table) != before
 
 
 def _delete_all(conn: Conn) -> Awaitable[None]:

@@ -16,6 +16,8 @@ from tests.sql.register import holds
 from tests.sql.seeding import Owner, several
 from tests.sql.strategies import Row, hash_of, rows
 
+DAY = timedelta(days=1)
+
 
 class SignIns(Story):
     """People go to Google and come back: once, within the time, or never."""
@@ -110,6 +112,27 @@ def test_a_ticket_is_of_ones_own_session(
                     # It counts from the wait for others, not from the transaction's beginning.
                     late = made.expires_at - db.now - timedelta(seconds=life_s)
                     assert timedelta(0) < late < timedelta(seconds=30)
+
+
+@holds("tickets.insert_ticket", share=0.2)
+@given(
+    strategies.people(),
+    strategies.sessions(expires_at=timedelta(days=1), ends_at=timedelta(days=2)),
+)
+def test_tickets_of_one_session_come_one_after_the_other(
+    sql: Sql, person: Row, session: Row
+) -> None:
+    with sql.committed(2) as (first, second):
+        first.add("users", person)
+        first.add("user_sessions", session | {"user_id": person["id"]})
+        given: dict[str, Any] = {"session_id": session["id"], "owner_id": person["id"]}
+        given |= {"language": "en", "life_s": 60}
+        first.begin()
+        assert first.call(tickets.insert_ticket, token_hash=b"1", **given)
+        waiting = second.start(tickets.insert_ticket, token_hash=b"2", **given)
+        assert waiting.is_waiting()
+        first.commit()
+        assert waiting.result()
 
 
 @holds("tickets.delete_surplus_tickets")

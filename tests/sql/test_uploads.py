@@ -89,7 +89,7 @@ def test_a_source_stays_while_it_is_made_use_of(sql: Sql, person: Row, row: Row)
 
 
 @holds("uploads.delete_unused_uploads")
-@given(several(most=2, pictures=2), st.integers(1, 3), st.integers(0, 48), st.booleans())
+@given(several(most=2, pictures=2), st.integers(1, 3), st.integers(0, 3), st.booleans())
 def test_what_no_picture_was_made_from_goes_with_its_objects(
     sql: Sql,
     owners: list[Owner],
