@@ -116,7 +116,7 @@ def people(draw: st.DrawFn, **fixed: Any) -> Row:
         "is_active": draw(st.sampled_from((True, True, True, False))),
         "is_name_chosen": rest.one_of((False, True)),
         "is_language_chosen": rest.one_of((False, True)),
-        "created_at": rest.past(),
+        "created_at": -timedelta(hours=rest.number(0, 2)),
         "updated_at": rest.past(),
         "deleted_at": None,
     }
@@ -165,7 +165,7 @@ def generations(draw: st.DrawFn, **fixed: Any) -> Row:
         rest,
         state=fixed.get("state") or draw(st.sampled_from(STATES)),
         style=fixed.get("style") or draw(st.sampled_from(STYLES)),
-        created_at=draw(past()),
+        created_at=draw(lately()),
         is_liked=draw(st.booleans()),
     )
     return row | (draw(_lease(rest)) if is_unfinished(row) else {}) | fixed

@@ -4,6 +4,7 @@ Here sessions commit. One of them holds a row, as somebody would who writes to i
 """
 
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -13,6 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from madar.db import attempts, fal_purges, generations, purges, trash, turns, uploads, usage, users
+from madar.db.usage import Serving, UsageEntry
 from madar.domain.generations import GenerationRequest
 from tests.sql import pictures
 from tests.sql.harness import Conn, Row, Session, Sql
@@ -293,12 +295,66 @@ def test_a_pause_waits_for_the_first_id_and_holds_no_later_one(sql: Sql, name: s
             assert (holder.row("generations", id=FIRST) == before) == is_over
 
 
+@holds("usage.insert_usage")
+def test_requests_of_who_leaves_are_nobodys_and_hold_nobody_else(sql: Sql) -> None:
+    entry = UsageEntry(
+        user_id=AMAL,
+        session_id=None,
+        endpoint="/",
+        method="GET",
+        status_code=200,
+        response_time_ms=1,
+        ip_address="192.0.2.1",
+        user_agent="",
+        created_at=datetime.fromisoformat("2026-01-01T00:00:00Z"),
+    )
+    with sql.committed(2) as (leaving, noting):
+        fill(leaving)
+        leaving.begin()
+        assert leaving.call(users.mark_user_deleted, owner_id=AMAL)
+        noting.begin()
+        waiting = noting.start(usage.insert_usage, [entry])
+        assert waiting.is_waiting()
+        leaving.commit()
+        waiting.result()
+        check_free(leaving, "users", BADR)
+        noting.commit()
+
+        assert [row["user_id"] for row in leaving.rows("api_usage")] == [None]
+
+
+@holds("usage.count_servings")
+def test_views_are_counted_in_the_order_of_ids_and_hold_nothing_else(sql: Sql) -> None:
+    other, *served = IDS
+    with sql.committed(2) as (holder, counting):
+        fill(holder)
+        holder.execute("UPDATE generations SET result_image_key = id::text")
+        hold(holder, FIRST)
+        counting.begin()
+        seen_ = [Serving(kind="view", object_key=str(one), link_hash=b"1") for one in served]
+        waiting = counting.start(usage.count_servings, seen_)
+        assert waiting.is_waiting()
+        for one in IDS:
+            check_free(holder, "generations", one)
+        holder.commit()
+        waiting.result()
+        check_free(holder, "generations", other)
+        counting.commit()
+
+        counted = {row["id"]: row["view_count"] for row in holder.rows("generations")}
+        assert counted == dict.fromkeys(served, 1) | {other: 0}
+
+
 def _delete_unused_uploads(conn: Conn) -> Awaitable[int]:
     return uploads.delete_unused_uploads(conn, after_s=60, n=9)
 
 
 def _delete_old_usage(conn: Conn) -> Awaitable[int]:
     return usage.delete_old_usage(conn, n=9)
+
+
+def _delete_old_servings(conn: Conn) -> Awaitable[int]:
+    return usage.delete_old_servings(conn, n=9)
 
 
 def _touch_sessions(conn: Conn) -> Awaitable[None]:
@@ -320,6 +376,11 @@ _SWEEPS: dict[str, tuple[str, Row, Statement]] = {
         "api_usage",
         {"endpoint": "/", "method": "GET", "status_code": 200, "created_at": s(-86400 * 40)},
         _delete_old_usage,
+    ),
+    "usage.delete_old_servings": (
+        "file_servings",
+        {"generation_id": FIRST, "kind": "view", "link_hash": b"1", "served_at": s(-86400 * 2)},
+        _delete_old_servings,
     ),
     "usage.touch_sessions": (
         "user_sessions",
