@@ -39,7 +39,7 @@ def add_all(db: Session, table: str, rows: list[Row]) -> list[Row]:
 
 
 @st.composite
-def owners(draw: st.DrawFn, *, pictures: int = 5, **fixed: Any) -> Owner:
+def owners(draw: st.DrawFn, *, pictures: int = 5, sessions: int = 3, **fixed: Any) -> Owner:
     """Somebody with up to so many pictures, some of them made from their uploads."""
     person = draw(strategies.people(**fixed))
     own = {"user_id": person["id"]}
@@ -54,7 +54,7 @@ def owners(draw: st.DrawFn, *, pictures: int = 5, **fixed: Any) -> Owner:
     )
     return Owner(
         person=person,
-        sessions=draw(strategies.rows(strategies.sessions(**own), max_size=3)),
+        sessions=draw(strategies.rows(strategies.sessions(**own), max_size=sessions)),
         uploads=uploads,
         generations=[row | {"source_upload_id": draw(sources)} for row, _ in made],
         attempts=[attempt for _, attempts in made for attempt in attempts],

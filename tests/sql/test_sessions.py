@@ -161,7 +161,7 @@ def test_signing_out_ends_what_was_named_and_nothing_else(sql: Sql, owners: list
 
 
 @holds("sessions.delete_surplus_sessions")
-@given(several(most=2, pictures=0), st.integers(0, 3))
+@given(several(most=2, pictures=0, sessions=8), st.integers(0, 3))
 def test_of_too_many_those_seen_longest_ago_end(sql: Sql, owners: list[Owner], n: int) -> None:
     with sql.example() as db:
         owners, _ = seeded(db, owners)
