@@ -65,7 +65,8 @@ def named(generations: list[Row], uploads: list[Row]) -> list[str]:
 def bounds(dice: Dice, keys: list[str]) -> tuple[str, str]:
     """Around all keys, or two of them or between: `first` is looked for, `beyond` not."""
     edges = [*keys, "o/", "o/a", "o/b/", "o0", "\U0010ffff"]
-    return dice.one(("o/", "o0"), (dice.one(*edges), dice.one(*edges)))
+    first, beyond = dice.one(*edges), dice.one(*edges)
+    return dice.one(("o/", "o0"), (first, "o0"), ("o/", beyond), (first, beyond))
 
 
 def is_between(key: str | None, first: str, beyond: str) -> bool:

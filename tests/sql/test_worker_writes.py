@@ -12,7 +12,7 @@ from madar.db import generations
 from madar.db.generations import Claimed, Due, Outcome, Timing
 from madar.domain.progress import Steps
 from tests.sql import pictures, strategies
-from tests.sql.dice import dices
+from tests.sql.dice import Dice, dices
 from tests.sql.harness import Session, Sql
 from tests.sql.register import holds
 from tests.sql.strategies import Rest, Row
@@ -21,10 +21,8 @@ WORKERS = ("worker-1", "worker-2")
 SECOND = timedelta(seconds=1)
 
 
-@st.composite
-def work(draw: st.DrawFn, most: int = 5) -> list[Row]:
+def work(dice: Dice, most: int = 5) -> list[Row]:
     """Pictures as a worker meets them: due or not, held or not, deleted or not."""
-    dice = draw(dices())
     count = dice.number(0, most)
     return [pictures.generation(dice, one, alive=True) for one in pictures.ids(dice, count)]
 
@@ -48,14 +46,11 @@ def claim_of(row: Row, *, epoch: int, claimed_at: datetime) -> Claimed:
 
 
 @holds("generations.claim_generation_to_advance")
-@given(work(), st.booleans())
-def test_a_due_one_is_claimed_by_one(
-    sql: Sql,
-    given: list[Row],
-    may_be_suspect: bool,  # noqa: FBT001
-) -> None:
+@given(dices())
+def test_a_due_one_is_claimed_by_one(sql: Sql, dice: Dice) -> None:
+    may_be_suspect = dice.one(False, True)
     with sql.example() as db:
-        for row in seeded(db, given):
+        for row in seeded(db, work(dice)):
             until = row["lease_until"]
             is_free = until is None or (may_be_suspect and until <= db.now)
             can = is_open(row) and row["next_action_at"] <= db.now and is_free
@@ -96,15 +91,15 @@ def test_a_due_one_is_claimed_by_one(
 
 
 @holds("generations.extend_leases")
-@given(work(), st.data())
-def test_only_held_leases_are_extended(sql: Sql, given: list[Row], data: st.DataObject) -> None:
+@given(dices())
+def test_only_held_leases_are_extended(sql: Sql, dice: Dice) -> None:
     with sql.example() as db:
         expected: dict[Any, Row] = {}
         held: dict[UUID, int] = {}
         until = db.now + timedelta(seconds=30)
-        for row in seeded(db, given):
-            epoch = row.get("lease_epoch", 0) + data.draw(st.sampled_from((0, 0, 0, 1, -1)))
-            if data.draw(st.integers(0, 3)) == 0:
+        for row in seeded(db, work(dice)):
+            epoch = row["lease_epoch"] + dice.one(0, 0, 0, 1, -1)
+            if dice.mostly(False, True):
                 continue
             held[row["id"]] = epoch
             is_held = is_open(row) and row["lease_until"] and epoch == row["lease_epoch"]
@@ -117,14 +112,12 @@ def test_only_held_leases_are_extended(sql: Sql, given: list[Row], data: st.Data
 
 
 @holds("generations.release_leases", "generations.release_dropped_leases")
-@given(work(), st.data())
-def test_a_worker_gives_back_its_own_leases(
-    sql: Sql, given: list[Row], data: st.DataObject
-) -> None:
-    left_s = data.draw(st.sampled_from((0, 30)))
+@given(dices())
+def test_a_worker_gives_back_its_own_leases(sql: Sql, dice: Dice) -> None:
+    left_s = dice.one(0, 60)
     with sql.example() as db:
-        made = seeded(db, given)
-        held = [row["id"] for row in made if data.draw(st.integers(0, 3)) == 0]
+        made = seeded(db, work(dice))
+        held = [row["id"] for row in made if dice.mostly(False, True)]
         for owner in WORKERS:
             own = [
                 row
@@ -151,12 +144,11 @@ def test_a_worker_gives_back_its_own_leases(
 
 
 @holds("generations.list_due_generations", "generations.get_seconds_until_due")
-@given(work(most=6), st.integers(1, 4))
-def test_what_is_due_is_listed_the_suspects_by_their_crashes(
-    sql: Sql, given: list[Row], n: int
-) -> None:
+@given(dices())
+def test_what_is_due_is_listed_the_suspects_by_their_crashes(sql: Sql, dice: Dice) -> None:
+    n = dice.number(1, 4)
     with sql.example() as db:
-        made = [row for row in seeded(db, given) if is_open(row)]
+        made = [row for row in seeded(db, work(dice, most=8)) if is_open(row)]
         due = [
             row
             for row in made
@@ -186,15 +178,13 @@ def _rank(row: Row) -> tuple[bool, int, datetime]:
 
 
 @holds("generations.get_seconds_until_due")
-@given(st.data())
-def test_a_closed_gate_is_waited_for_while_somebody_is_in_the_line(
-    sql: Sql, data: st.DataObject
-) -> None:
-    moments = st.sampled_from((None, -SECOND, timedelta(), SECOND, 2 * SECOND))
-    gate = {name: data.draw(moments) for name in ("closed_until", "steady_at", "next_turn_at")}
-    waits = data.draw(st.booleans())
-    state = data.draw(st.sampled_from(("prepared", "sent")))
-    granted_at = data.draw(st.sampled_from((None, timedelta())))
+@given(dices())
+def test_a_closed_gate_is_waited_for_while_somebody_is_in_the_line(sql: Sql, dice: Dice) -> None:
+    moments = (None, -SECOND, timedelta(), SECOND, 2 * SECOND)
+    gate = {name: dice.one(*moments) for name in ("closed_until", "steady_at", "next_turn_at")}
+    waits = dice.mostly(True, False)
+    state = dice.mostly("prepared", "sent")
+    granted_at = dice.mostly(None, timedelta())
     with sql.example() as db:
         db.add("users", {"id": UUID(int=1), "google_id": "1", "email": "", "display_name": ""})
         row = strategies.generation(UUID(int=2), Rest(0), state="failed")
@@ -343,17 +333,13 @@ WRITES = (
 
 
 @holds(*(f"generations.{write.query}" for write in WRITES))
-@given(work(), st.data())
-def test_a_worker_writes_under_its_lease_only(
-    sql: Sql, given: list[Row], data: st.DataObject
-) -> None:
+@given(dices())
+def test_a_worker_writes_under_its_lease_only(sql: Sql, dice: Dice) -> None:
     with sql.example() as db:
-        for row in seeded(db, given):
-            epoch = row.get("lease_epoch", 0)
+        for row in seeded(db, work(dice, most=3)):
+            epoch = row["lease_epoch"]
             # Whether a webhook moved the time since the claim, or is the claim's own.
-            claimed_at = (row["next_action_at"] or db.now) + data.draw(
-                st.sampled_from(strategies.EDGES)
-            )
+            claimed_at = (row["next_action_at"] or db.now) + dice.one(*strategies.EDGES)
             for write in WRITES:
                 for told in (epoch, epoch + 1):
                     claimed = claim_of(row, epoch=told, claimed_at=claimed_at)
