@@ -215,7 +215,10 @@ def test_numbered_pages_and_cursors_give_the_same_items_once(few: Many, size: in
 
 
 @holds("gallery.list_newest_documents")
-def test_what_arrives_meanwhile_shifts_nothing_behind_a_cursor(dsn: str) -> None:
+def test_what_arrives_meanwhile_shifts_nothing_behind_a_cursor(
+    postgres_server: postgres.Server,
+) -> None:
+    dsn = postgres_server.create_database("gallery_arriving", template="template_madar")
     for session in opened(dsn, fill(dsn, n=40, every=2)):
         asked = GalleryRequest(page_size=5)
         first, second = session.page(asked), session.ids(replace(asked, page=2))

@@ -240,7 +240,10 @@ def lines(dice: Dice, *, most: int = 9) -> Rows:
         row = pictures.generation(dice, new, alive=True)
         row["created_at"] = dice.one(s(-60), s(-1))
         states = dice.mostly(("prepared",), ("sent",), ("unknown",), ("accepted",), ("failed",))
-        attempt = pictures.attempt(dice, row, 1, states)
+        n = dice.one(1, 1, 2)
+        if n > 1:
+            attempts.append(pictures.attempt(dice, row, 1, pictures.RESOLVED))
+        attempt = pictures.attempt(dice, row, n, states)
         attempt["waiting_since"] = dice.mostly(s(-60), s(-1), None)
         attempt["granted_at"] = dice.mostly(None, s(-60))
         attempt["polls"] = dice.one(0, 0, 0, 1, 2, 11)
@@ -275,10 +278,10 @@ def test_free_places_go_to_the_first_of_the_line(sql: Sql, dice: Dice, places: i
 def test_who_waits_joins_the_line_once(sql: Sql, dice: Dice) -> None:
     rows = lines(dice)
     with scene(sql, **rows) as played:
-        for row, attempt in zip(rows["generations"], rows["attempts"], strict=True):
-            other = dice.one(*rows["generations"])["id"]
-            generation_id = dice.mostly(row["id"], other)
-            epoch = dice.mostly(row["lease_epoch"], row["lease_epoch"] - 1)
+        epochs = {row["id"]: row["lease_epoch"] for row in rows["generations"]}
+        for attempt in rows["attempts"]:
+            generation_id = dice.mostly(attempt["generation_id"], *epochs)
+            epoch = dice.mostly(epochs[generation_id], epochs[generation_id] - 1)
             lease = claimed(generation_id, epoch)
             played.play(turns.join_line, join_line, lease, seen(attempt["id"]))
         played.play(turns.count_waiting, count_waiting)
