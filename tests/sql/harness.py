@@ -173,12 +173,15 @@ class Session:
         self.steps.append(Statement(text=text))
         return self.sql.fetch(self.conn, SQL(cast("LiteralString", text)))
 
+    def execute_all(self, *statements: str) -> None:
+        """Several of which nothing comes, at once."""
+        self.steps += [Statement(text=text) for text in statements]
+        _do(self.conn, "; ".join(statements))
+
     def pass_time(self, **how_long: float) -> None:
         """Let hours or days pass by moving every time in the database back."""
         by = f"interval '{timedelta(**how_long).total_seconds():.6f} s'"
-        for text in self.sql.shifts:
-            self.steps.append(Statement(text=text.format(by=by)))
-        _do(self.conn, "; ".join(text.format(by=by) for text in self.sql.shifts))
+        self.execute_all(*(text.format(by=by) for text in self.sql.shifts))
 
     @contextlib.contextmanager
     def savepoint(self) -> Generator[None]:
