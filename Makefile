@@ -39,7 +39,7 @@ help:
 	@echo 'make image-test  build the container and make a picture with it (as root; needs no Docker)'
 	@echo 'make mutations  take one guard after the other out of a copy: some test has to fail'
 	@echo 'make pictures  make the pictures of README.md anew, from the running product (WORDS=hero for some)'
-	@echo 'make mutate-sql  spoil one thing at a time in every query: some property has to notice (hours;'
+	@echo 'make mutate-sql  spoil one thing at a time in every query: some property has to notice (an hour;'
 	@echo '             WORDS=trash. for one file; goes on where it was cut off)'
 	@echo 'make parts   fetch what the pages at /studio and /docs are made of (make run does it too)'
 	@echo 'make lock    bring the lock files up to what pyproject.toml asks for'
