@@ -129,7 +129,7 @@ def test_what_lay_long_enough_goes_and_all_that_leavers_left(
 ) -> None:
     with sql.example() as db:
         people = seeded(db, given)
-        left = {person["id"] for person, _ in given if person["deleted_at"]}
+        left = {person["id"] for person, _ in given if person["deleted_at"] is not None}
         due = [
             row
             for owner_id, pictures in people

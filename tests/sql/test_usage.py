@@ -48,7 +48,7 @@ def test_each_request_is_somebodys_or_nobodys(
     sql: Sql, people: list[Row], data: st.DataObject
 ) -> None:
     owners = [None, NOBODY, *(row["id"] for row in people)]
-    there = {row["id"] for row in people if not row["deleted_at"]}
+    there = {row["id"] for row in people if row["deleted_at"] is None}
     with sql.example() as db:
         for row in people:
             db.add("users", row)
@@ -164,7 +164,7 @@ def test_what_leavers_did_becomes_nobodys(
         for row in data.draw(st.lists(requests(people), max_size=5)):
             db.add("api_usage", row)
         noted = db.rows("api_usage")
-        leavers = {row["id"] for row in people if row["deleted_at"]}
+        leavers = {row["id"] for row in people if row["deleted_at"] is not None}
         with db.savepoint(), db.changes("api_usage") as seen:
             count = db.call(usage.anonymise_usage_of_deleted, n=n)
         due = [row for row in noted if row["user_id"] in leavers]
