@@ -69,6 +69,9 @@ class Rest:
     def past(self, days: int = 2) -> timedelta:
         return -timedelta(hours=self.number(0, 24 * days))
 
+    def lately(self) -> timedelta:
+        return -timedelta(hours=self.number(0, 2))
+
     def around(self, spread_s: int = 7200) -> timedelta:
         return self.one_of((*EDGES, timedelta(seconds=self.number(-spread_s, spread_s))))
 
@@ -116,7 +119,7 @@ def people(draw: st.DrawFn, **fixed: Any) -> Row:
         "is_active": draw(st.sampled_from((True, True, True, False))),
         "is_name_chosen": rest.one_of((False, True)),
         "is_language_chosen": rest.one_of((False, True)),
-        "created_at": -timedelta(hours=rest.number(0, 2)),
+        "created_at": rest.lately(),
         "updated_at": rest.past(),
         "deleted_at": None,
     }
@@ -133,7 +136,7 @@ def sessions(draw: st.DrawFn, **fixed: Any) -> Row:
         "session_token": hash_of(row_id),
         "expires_at": expires_at,
         "ends_at": expires_at + timedelta(seconds=rest.number(0, 3600)),
-        "created_at": -timedelta(hours=rest.number(0, 2)),
+        "created_at": rest.lately(),
         "last_seen_at": draw(lately() | around(-300, 600)),
         "user_agent": rest.one_of((None, *AGENTS)),
     }

@@ -17,6 +17,7 @@ import sys
 import tomllib
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -179,10 +180,17 @@ def _is_meant(mutant: Mutant, words: list[str]) -> bool:
 
 
 def _key(mutant: Mutant, tests: list[str]) -> str:
-    """The same for the same mutant and the same tests."""
+    """The same for the same mutant, the same tests and what they all are made with."""
     files = {test.partition("::")[0] for test in tests}
-    texts = [(ROOT / name).read_text(encoding="utf-8") for name in sorted(files)]
+    texts = [_shared(), *((ROOT / name).read_text(encoding="utf-8") for name in sorted(files))]
     return hashlib.sha256("\n".join([mutant.sql, *sorted(tests), *texts]).encode()).hexdigest()
+
+
+@cache
+def _shared() -> str:
+    folder = ROOT / "tests" / "sql"
+    paths = sorted({*folder.glob("*.py")} - {*folder.glob("test_*.py")})
+    return "\n".join(path.read_text(encoding="utf-8") for path in paths)
 
 
 def _known() -> dict[str, dict[str, Any]]:
