@@ -17,7 +17,6 @@ from madar.errors import TooBusy, Unavailable
 
 log = logging.getLogger(__name__)
 
-Pool = AsyncConnectionPool[Connection]
 Result = TypeVar("Result")
 
 # Times inside JSON that the server builds carry the session's offset, hence the time zone.
@@ -57,12 +56,29 @@ _AWAY = (
 )
 
 
+class Pool(AsyncConnectionPool[Connection]):
+    """Never answers a task that was cancelled while it waited.
+
+    The library waits by `asyncio.wait_for`, which before Python 3.12 drops a cancellation that
+    arrives together with the connection: a worker asked to stop would go on for ever.
+    """
+
+    async def getconn(self, timeout: float | None = None) -> Connection:  # noqa: ASYNC109 - the library's
+        task = asyncio.current_task()
+        cancelled = task.cancelling() if task else 0
+        conn = await super().getconn(timeout)
+        if task and task.cancelling() > cancelled:
+            await self.putconn(conn)
+            raise asyncio.CancelledError
+        return conn
+
+
 @asynccontextmanager
 async def open_pool(
     url: str, *, max_size: int = 10, is_pooled: bool = False
 ) -> AsyncGenerator[Pool]:
     """Autocommit connections; transactions are explicit. Opening does not wait for the server."""
-    pool: Pool = AsyncConnectionPool(
+    pool = Pool(
         url,
         open=False,
         min_size=2,

@@ -72,7 +72,8 @@ class Child:
                 self._say(f"{self.name} {_how(code)} and is started again; see {self.log.path}")
                 with contextlib.suppress(TimeoutError):
                     pause_s = FIRST_PAUSE_S * 2 ** (quick - 1)
-                    await asyncio.wait_for(self._stopping.wait(), pause_s)
+                    async with asyncio.timeout(pause_s):
+                        await self._stopping.wait()
         finally:
             self._ended.set()
 
@@ -81,7 +82,8 @@ class Child:
         self._stopping.set()
         self._terminate()
         try:
-            await asyncio.wait_for(self._ended.wait(), DRAIN_S)
+            async with asyncio.timeout(DRAIN_S):
+                await self._ended.wait()
         except TimeoutError:
             self._say(f"{self.name} did not end within {DRAIN_S} s and is killed")
             if self._process is not None:

@@ -35,7 +35,8 @@ class Ending:
     async def pause(self, seconds: float) -> None:
         """Not beyond the end."""
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._asked.wait(), seconds)
+            async with asyncio.timeout(seconds):
+                await self._asked.wait()
 
 
 @asynccontextmanager
@@ -60,7 +61,8 @@ async def until_answers(port: int, path: str, *, ending: Ending) -> bool:
     """Ask again and again for 200 at this address; False when the end came first."""
     while not ending.is_near:
         with contextlib.suppress(OSError, TimeoutError):
-            status = await asyncio.wait_for(_status_of(port, path), ANSWER_WITHIN_S)
+            async with asyncio.timeout(ANSWER_WITHIN_S):
+                status = await _status_of(port, path)
             if b" 200 " in status:
                 return True
         await ending.pause(ASK_EVERY_S)

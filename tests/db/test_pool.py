@@ -172,3 +172,27 @@ def test_a_cancelled_transaction_is_rolled_back_and_stays_cancelled(dsn: str) ->
                 assert await found.fetchone() == (None,)
 
     asyncio.run(main())
+
+
+@pytest.mark.parametrize("turns", [0, 1, 2])
+def test_a_cancellation_that_comes_with_the_connection_is_not_lost(dsn: str, turns: int) -> None:
+    """So many turns of the event loop lie between the giving and the taking."""
+
+    async def main() -> None:
+        async with open_pool(dsn, max_size=2) as pool, asyncio.TaskGroup() as tasks:
+            held = [await pool.getconn() for _ in range(2)]
+            waiting = tasks.create_task(pool.getconn())
+            while not pool.get_stats().get("requests_waiting"):  # noqa: ASYNC110 - it says nothing
+                await asyncio.sleep(0)
+            await pool.putconn(held.pop())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+
+            assert waiting.cancel()
+            await asyncio.wait({waiting})
+
+            assert waiting.cancelled()
+            assert pool.get_stats()["pool_available"] == 1
+            await pool.putconn(held.pop())
+
+    asyncio.run(main())
