@@ -9,6 +9,7 @@ asked while no connection is there: before the first is made, and after one was 
 
 import asyncio
 import logging
+import select
 from collections import deque
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
@@ -103,6 +104,8 @@ class Line:
         self._look: asyncio.TimerHandle | None = None
         self.ended = asyncio.Event()
         self._socket = self._pgconn.socket
+        self._hang_up = select.poll()
+        self._hang_up.register(self._socket, 0)
         self._pgconn.enter_pipeline_mode()
         self._loop.add_reader(self._socket, self._hear)
 
@@ -178,11 +181,17 @@ class Line:
         self._is_writing = is_left
 
     def _hear(self) -> None:
+        """The other end's last words may come with its end, of which uvloop tells once only."""
+        if self.ended.is_set():
+            return
         try:
             self._pgconn.consume_input()
             self._take_results()
         except psycopg.Error:
             self.end(NotHere())
+        else:
+            if self._hang_up.poll(0):
+                self._loop.call_soon(self._hear)
 
     def _take_results(self) -> None:
         is_between = False  # two questions; there is no second end without a beginning

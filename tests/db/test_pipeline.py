@@ -12,6 +12,7 @@ from typing import Any
 
 import psycopg
 import pytest
+import uvloop
 
 from madar.db.pipeline import LINES, Reads
 from madar.db.pool import open_pool
@@ -89,6 +90,13 @@ async def on_lines(reads: Reads) -> None:
     await until(is_on_lines)
 
 
+async def both(reads: Reads) -> set[int]:
+    """The servers' processes behind the lines."""
+    pids = set(await asyncio.gather(*(ask(reads, PID, 0) for _ in range(20))))
+    assert len(pids) == LINES
+    return pids
+
+
 def run(main: Coroutine[Any, Any, None]) -> None:
     asyncio.run(main)
 
@@ -158,6 +166,34 @@ def test_a_killed_connection_costs_nobody_an_answer_and_comes_back(dsn: str) -> 
     run(main())
 
 
+@pytest.mark.parametrize("loop_factory", [None, uvloop.new_event_loop])
+@pytest.mark.parametrize("count", [1, 4])
+def test_what_the_server_ends_without_reading_it_is_asked_elsewhere_at_once(
+    dsn: str, loop_factory: Callable[[], asyncio.AbstractEventLoop] | None, count: int
+) -> None:
+    async def main() -> None:
+        async with reading(dsn) as reads:
+            await on_lines(reads)
+            pids = await both(reads)
+            for pid in pids:
+                os.kill(pid, signal.SIGSTOP)
+                os.kill(pid, signal.SIGTERM)
+            async with asyncio.timeout(4), asyncio.TaskGroup() as tasks:
+                asked = [tasks.create_task(ask(reads, ECHO, n)) for n in range(count)]
+                await asyncio.sleep(0)
+                for pid in pids:
+                    os.kill(pid, signal.SIGCONT)
+                with psycopg.connect(dsn, autocommit=True) as conn:
+                    alive = "SELECT FROM pg_stat_activity WHERE pid = ANY(%s)"
+                    while conn.execute(alive, [list(pids)]).rowcount:
+                        pass  # and nobody hears of anything meanwhile
+            assert [one.result() for one in asked] == list(range(count))
+            await on_lines(reads)
+
+    with asyncio.Runner(loop_factory=loop_factory) as runner:
+        runner.run(main())
+
+
 def test_a_question_that_takes_too_long_is_cancelled_and_its_neighbours_are_told(dsn: str) -> None:
     async def main() -> None:
         async with reading(dsn) as reads:
@@ -176,9 +212,7 @@ def test_a_connection_that_falls_silent_is_given_up(dsn: str) -> None:
     async def main() -> None:
         async with reading(dsn) as reads:
             await on_lines(reads)
-            pids = {await ask(reads, PID, 0) for _ in range(20)}
-            pids |= set(await asyncio.gather(*(ask(reads, PID, 0) for _ in range(20))))
-            assert len(pids) == LINES
+            pids = await both(reads)
             try:
                 for pid in pids:
                     os.kill(pid, signal.SIGSTOP)
