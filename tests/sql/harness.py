@@ -40,6 +40,10 @@ Given = ParamSpec("Given")
 Result = TypeVar("Result")
 
 DEADLINE_S = 10
+WITHOUT_INDEXES = (
+    *(f"SET LOCAL enable_{scan} = off" for scan in ("indexscan", "indexonlyscan", "bitmapscan")),
+    "SET LOCAL plan_cache_mode = force_custom_plan",
+)
 _COLUMNS = """
 SELECT c.relname, a.attname, t.typname, a.atthasdef,
        coalesce(a.attnum = ANY (i.indkey), false) AS is_key
@@ -177,6 +181,10 @@ class Session:
         """Several of which nothing comes, at once."""
         self.steps += [Statement(text=text) for text in statements]
         _do(self.conn, "; ".join(statements))
+
+    def without_indexes(self) -> None:
+        """Until the example ends: rows come as they lie, and no order is owed to an index."""
+        self.execute_all(*WITHOUT_INDEXES)
 
     def pass_time(self, **how_long: float) -> None:
         """Let hours or days pass by moving every time in the database back."""

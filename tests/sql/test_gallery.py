@@ -20,6 +20,7 @@ from madar.db.gallery import GalleryPage
 from madar.db.sessions import Credential
 from madar.domain.gallery import SORTS, GalleryRequest
 from madar.local import postgres
+from tests.sql.harness import WITHOUT_INDEXES
 from tests.sql.register import holds
 
 Conn = psycopg.AsyncConnection[Any]
@@ -213,6 +214,19 @@ def test_numbered_pages_and_cursors_give_the_same_items_once(few: Many, size: in
 
         assert followed == numbered
         assert len({*itertools.chain(*followed)}) == total > 30
+
+
+@holds("gallery.list_newest_documents")
+def test_their_order_is_not_owed_to_an_index(few: Many) -> None:
+    few.run(few.conn.execute("; ".join(("BEGIN", *WITHOUT_INDEXES)).encode()))
+    try:
+        rows = [row.id for row in expected(few.rows, GalleryRequest())]
+        for size in (7, 16):
+            for n in range(1, len(rows) // size + 1):
+                page = few.ids(GalleryRequest(page=n, page_size=size))
+                assert page == rows[(n - 1) * size : n * size]
+    finally:
+        few.run(few.conn.execute("ROLLBACK"))
 
 
 @holds("gallery.list_newest_documents")
