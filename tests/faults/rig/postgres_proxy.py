@@ -65,8 +65,12 @@ class PostgresProxy(Trapping):
             yield self
         finally:
             self.clear_traps()
-            server.close()
-            loop.call(self.cut())
+            loop.call(self._end(server))
+
+    async def _end(self, server: asyncio.Server) -> None:
+        """To be run on the loop: closed elsewhere, a server races the ends of its connections."""
+        server.close()
+        await self.cut()
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
