@@ -66,7 +66,8 @@ def fal() -> Generator[OddFal]:
 
 @pytest.fixture
 def settings(dsn: str, fal: OddFal, tmp_path: Path) -> Settings:
-    return odd_settings(dsn, fal, tmp_path)
+    # No wait is over by itself before a test has looked at it.
+    return odd_settings(dsn, fal, tmp_path, poll_min_s=10)
 
 
 async def sent_into_the_dark(hand: Hand, fal: OddFal) -> UUID:
@@ -146,7 +147,7 @@ def test_no_wait_is_longer_than_the_generation_has(
         assert states(waiting) == ["prepared"]
         assert waiting["next_action_at"] == waiting["deadline_at"]
 
-    led(odd_settings(dsn, fal, tmp_path, generation_deadline_s=20), act)
+    led(odd_settings(dsn, fal, tmp_path, poll_min_s=10, generation_deadline_s=20), act)
 
 
 @pytest.mark.parametrize("status", [401, 403])
