@@ -10,6 +10,7 @@ MadarError
 ├── RateLimited          too often, or more than is allowed
 ├── TooBusy              we have as much work as we can hold
 └── Unavailable          something we depend on does not answer now
+    └── Unreachable      nor could anything be asked of it
 """
 
 from collections.abc import Sequence
@@ -93,3 +94,7 @@ class Unavailable(MadarError):
     def __init__(self, dependency: str, *, retry_after_s: int = 2) -> None:
         super().__init__(f"{dependency}_unavailable", retry_after_s=retry_after_s)
         self.dependency = dependency
+
+
+class Unreachable(Unavailable):
+    """Nothing was asked, so nothing was done; whatever else waits for it waits in vain as well."""

@@ -17,7 +17,7 @@ from madar.db import (
 )
 from madar.db.pool import connection
 from madar.db.sql import Connection
-from madar.errors import TooBusy, Unavailable
+from madar.errors import TooBusy, Unavailable, Unreachable
 from madar.resources import Resources
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,8 @@ class Delete(Protocol):
 async def sweep(resources: Resources) -> None:
     """Each part for itself: one that is in somebody's way leaves the others alone.
 
-    May run at any time, in any number of processes.
+    May run at any time, in any number of processes. Raises Unreachable: every part would wait for
+    the database in vain, and a worker that is to stop for all of them.
     """
     for delete in (
         sessions.delete_ended_sessions,
@@ -52,6 +53,8 @@ async def sweep(resources: Resources) -> None:
         try:
             async with connection(resources.pool) as conn:
                 await delete(conn)
+        except Unreachable:
+            raise
         except (TooBusy, Unavailable) as error:
             log.warning("sweep.interrupted", extra={"part": delete.__name__, "why": error.code})
 

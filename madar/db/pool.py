@@ -13,7 +13,7 @@ from psycopg.pq import ConnStatus
 from psycopg_pool import AsyncConnectionPool, PoolTimeout, TooManyRequests
 
 from madar.db.sql import ANSWER_WITHIN_S, Connection
-from madar.errors import TooBusy, Unavailable
+from madar.errors import TooBusy, Unavailable, Unreachable
 
 log = logging.getLogger(__name__)
 
@@ -104,7 +104,8 @@ async def _configure(conn: Connection) -> None:
 async def connection(pool: Pool) -> AsyncGenerator[Connection]:
     """One connection; each statement commits by itself.
 
-    Raises Unavailable when it is lost, TooBusy when somebody holds what it needs for too long.
+    Raises Unavailable when it is lost, Unreachable when there is none to be had within two seconds,
+    TooBusy when somebody holds what it needs for too long.
     """
     conn: Connection | None = None
     try:
@@ -116,7 +117,7 @@ async def connection(pool: Pool) -> AsyncGenerator[Connection]:
             conn = found
             yield conn
     except (PoolTimeout, TooManyRequests) as error:
-        raise Unavailable("database") from error
+        raise Unreachable("database") from error
     except psycopg.Error as error:
         meaning = meaning_of(error)
         if meaning is error:
@@ -191,10 +192,10 @@ async def read(pool: Pool, query: Callable[[Connection], Awaitable[Result]]) -> 
     try:
         async with connection(pool) as conn:
             return await query(conn)
+    except Unreachable:
+        raise
     except Unavailable as error:
         if not isinstance(error.__cause__, psycopg.OperationalError):
-            raise
-        if isinstance(error.__cause__, PoolTimeout):
             raise
     async with connection(pool) as conn:
         return await query(conn)

@@ -10,8 +10,9 @@ import psycopg
 import pytest
 
 from jobs.__main__ import DRAIN_S, work
+from madar.actions.maintenance import sweep
 from madar.db import migrate
-from madar.errors import Unavailable
+from madar.errors import Unavailable, Unreachable
 from madar.local import postgres
 from madar.realtime.listener import for_ever
 from madar.settings import Settings
@@ -87,6 +88,20 @@ def test_a_worker_with_a_request_in_hand_stops_while_the_database_is_away(
     asyncio.run(act())
 
     assert fal.posts() == 1
+
+
+def test_a_sweep_waits_once_for_a_database_that_is_away(
+    settings: Settings, server: postgres.Server
+) -> None:
+    """A worker that is to stop waits for it; part by part it would outlast all patience."""
+
+    async def act(hand: Hand) -> None:
+        await asyncio.to_thread(server.stop, immediately=True)
+
+        with pytest.raises(Unreachable):
+            await sweep(hand.resources)
+
+    led(settings, act)
 
 
 class HurriedLoop(asyncio.SelectorEventLoop):
