@@ -1,7 +1,6 @@
 """Sixteen generations while one worker after the other is killed; `make faults` kills more."""
 
 import math
-import time
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -15,7 +14,8 @@ from tests.product import Product
 from tests.simulator.harness import eventually
 
 COUNT = 16
-KILLS, KILL_AFTER_S = 2, 3
+# Of the six or more steps that a picture takes, each of them is let do two on the average.
+KILLS, KILL_AFTER_STEPS = 2, 2 * COUNT
 # Longer than a request of a killed worker can lie unread before a busy simulator: only what comes
 # later than this may be sent again.
 UNKNOWN_AFTER_S = 30
@@ -56,19 +56,15 @@ def _kill_workers(product: Product, seen: dict[str, int]) -> int:
     """How many were killed; `seen` gets the newest version of each generation."""
     kills = 0
     while True:
+        _unfinished(product, seen)
+        kill_at = sum(seen.values()) + KILL_AFTER_STEPS if kills < KILLS else math.inf
         worker = WorkerProcess(product.settings)
-        kill_at = time.monotonic() + KILL_AFTER_S if kills < KILLS else math.inf
 
-        def look(
-            worker: WorkerProcess = worker,
-            kill_at: float = kill_at,
-            before: int = sum(seen.values()),
-        ) -> str | None:
+        def look(worker: WorkerProcess = worker, kill_at: float = kill_at) -> str | None:
             assert worker.is_running
             if _unfinished(product, seen) == 0:
                 return "done"
-            has_worked = sum(seen.values()) > before
-            is_time = has_worked and time.monotonic() > kill_at
+            is_time = sum(seen.values()) >= kill_at
             return "kill" if is_time and _is_bearable(product, worker) else None
 
         outcome = eventually(look, deadline_s=2 * UNKNOWN_AFTER_S)

@@ -313,7 +313,12 @@ def test_a_picture_that_takes_too_much_processor_time_is_refused() -> None:
         (child,) = children()
         child.rlimit(psutil.RLIMIT_CPU, (1, 1))
 
-        assert await reason_of(imaging.accept_upload(HUGE)) == "decoder_failed"
+        reason = "done"
+        while reason == "done":  # a fast machine decodes it in less than the shortest limit
+            assert children() == [child]
+            reason = await reason_of(imaging.accept_upload(HUGE))
+
+        assert reason == "decoder_failed"
 
         assert (await imaging.finalize(PICTURE)).width_px == 64
         assert children() != [child]
