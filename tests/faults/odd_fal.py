@@ -297,9 +297,8 @@ class Hand:
     async def seen(self, generation_id: UUID) -> Json:
         """The generation's row with all of its attempts."""
         cursor = await self.conn.execute(
-            "SELECT g.*, extract(epoch FROM next_action_at - now())::float8 AS due_in_s,"
-            "       (SELECT jsonb_agg(a ORDER BY n) FROM attempts a"
-            "         WHERE generation_id = g.id) AS attempts"
+            "SELECT g.*, (SELECT jsonb_agg(a ORDER BY n) FROM attempts a"
+            "              WHERE generation_id = g.id) AS attempts"
             "  FROM generations g WHERE id = %s",
             [generation_id],
         )

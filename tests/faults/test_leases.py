@@ -80,7 +80,7 @@ def test_a_worker_that_comes_back_after_the_end_changes_nothing(
             done = await overtaking.other.finish(overtaking.generation_id)
 
         assert done["state"] == "completed"
-        assert timeless(await late.seen(overtaking.generation_id)) == timeless(done)
+        assert await late.seen(overtaking.generation_id) == done
         assert (fal.posts(), fal.posts(CUT_OUT)) == (1, 1)
 
     led(settings, act)
@@ -98,7 +98,7 @@ def test_a_worker_that_comes_back_a_step_later_changes_nothing(
         async with overtaken(late, fal, step=step, kind=kind, answer=answer) as overtaking:
             drawn = await overtaking.other.until_step(overtaking.generation_id, "cutout")
 
-        assert timeless(await late.seen(overtaking.generation_id)) == timeless(drawn)
+        assert await late.seen(overtaking.generation_id) == drawn
         assert (fal.posts(), fal.posts(CUT_OUT)) == (1, 1)
 
     led(settings, act)
@@ -129,11 +129,6 @@ async def overtaken(
         held.let_go()
 
 
-def timeless(seen: dict[str, object]) -> dict[str, object]:
-    """Without what grows by itself while one looks."""
-    return {name: value for name, value in seen.items() if name != "due_in_s"}
-
-
 def test_a_late_look_into_the_history_changes_nothing(settings: Settings, fal: OddFal) -> None:
     async def act(late: Hand) -> None:
         generation_id = await late.create()
@@ -152,7 +147,7 @@ def test_a_late_look_into_the_history_changes_nothing(settings: Settings, fal: O
             held.let_go()
 
         assert done["state"] == "completed"
-        assert timeless(await late.seen(generation_id)) == timeless(done)
+        assert await late.seen(generation_id) == done
         assert fal.posts() == 1
 
     led(settings, act)
